@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    reporters: ['default', './scripts/closing-line.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    // Two cores are what CI has; more workers only make timings in the crash tests less sharp.
+    maxWorkers: 2,
+    coverage: { include: ['src/**'], exclude: ['src/cli/**'] },
+  },
+})
