@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
+import { Guard } from '../http/guard.ts'
+import { enter, passThrough } from '../http/node/middleware.ts'
+import { type HttpOptions, readHttpOptions } from '../http/options.ts'
+import type { RequestIdempotency } from '../http/request-idempotency.ts'
+import type { Problem } from '../protocol/problem.ts'
+
+/** Passes control on, as in every Express middleware. */
+export type Next = (error?: unknown) => void
+
+/** The options of {@link idempotency} on Express. */
+export interface ExpressOptions<Request extends IncomingMessage = IncomingMessage>
+  extends HttpOptions<Request> {
+  /**
+   * Answers with a problem in the API's own envelope; status and body are yours to write, `Retry-After` and
+   * hapax's own headers are set already. Call `next(error)` to leave it to the app's error handler.
+   */
+  respond?: Respond<Request>
+}
+
+export type Respond<Request> = (
+  problem: Problem,
+  request: Request,
+  response: ServerResponse,
+  next: Next,
+) => void
+
+/** An Express middleware that also runs functions, and closes. */
+export interface ExpressIdempotency extends Idempotency {
+  (request: IncomingMessage, response: ServerResponse, next: Next): void
+}
+
+/**
+ * Makes `POST` and `PATCH` requests with an `Idempotency-Key` safe to retry, on Express 4 and 5.
+ *
+ * Mount it after CORS and authentication and before body parsers and routes.
+ *
+ * @throws IdempotencyError `invalid-option` for a wrong or unknown option, by name.
+ * @see draft-ietf-httpapi-idempotency-key-header-07 (an expired Internet-Draft), section 2
+ * @example
+ * const once = idempotency({ store: sqliteStore('orders.db'), scope: (req: AuthedRequest) => req.user.id })
+ * app.use('/api', once, express.json())
+ * process.once('SIGTERM', () => server.close(() => once.close()))
+ */
+export function idempotency<Request extends IncomingMessage>(
+  options: ExpressOptions<Request>,
+): ExpressIdempotency {
+  const { engine, http, respond } = readHttpOptions<Request, Respond<Request>>(options)
+  const guard = new Guard<Request>(engine, http)
+
+  function middleware(incoming: IncomingMessage, response: ServerResponse, next: Next): void {
+    // The app's types say which request reaches this middleware; Express can't be asked.
+    const request = incoming as ExpressRequest<Request>
+    if (!guard.guards(request, request.method) || !enter(guard, request, response)) return next()
+    const target = request.originalUrl ?? request.url ?? ''
+    passThrough(guard, {
+      request,
+      response,
+      target,
+      parsedBody: request.body,
+      respond: respond && ((problem) => respond(problem, request, response, next)),
+    }).then((passage) => {
+      if (passage.kind === 'answered') return
+      request.idempotency = passage.idempotency
+      next()
+    }, next)
+  }
+  return Object.assign(middleware, idempotencyOf(guard.engine))
+}
+
+export default idempotency
+
+type ExpressRequest<Request> = Request & {
+  originalUrl?: string
+  body?: unknown
+  idempotency?: RequestIdempotency
+}
+
+declare global {
+  // Express merges this interface into its own request type.
+  namespace Express {
+    interface Request {
+      /** The idempotency of this request; on guarded methods only. */
+      idempotency: RequestIdempotency
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { ProblemCode } from '../protocol/codes.ts'
+import type { Problem } from '../protocol/problem.ts'
+
+/** Codes of errors that are the developer's to mend, or the store's. */
+export type ErrorCode =
+  | ProblemCode
+  | 'invalid-option'
+  | 'recorded-failure'
+  | 'result-not-serializable'
+  | 'store-full'
+  | 'store-closed'
+  | 'store-failed'
+  | 'schema-too-new'
+  | 'sqlite-missing'
+  | 'unkeyed'
+
+/**
+ * Every error that hapax throws. Tell it by `code`, through {@link isIdempotencyError}: the ES module and the
+ * CommonJS copy of this package have different classes, so `instanceof` may fail where both are loaded.
+ */
+export class IdempotencyError extends Error {
+  readonly code: ErrorCode
+  /** For an error that an HTTP API would answer with a problem document. */
+  readonly problem?: Problem
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; problem?: Problem } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'IdempotencyError'
+    this.code = code
+    if (options.problem !== undefined) this.problem = options.problem
+    Object.defineProperty(this, brand, { value: true })
+  }
+}
+
+const brand = Symbol.for('hapax.error')
+
+/** True for any error that hapax threw, whichever copy of the package it came from. */
+export function isIdempotencyError(error: unknown): error is IdempotencyError {
+  return typeof error === 'object' && error !== null && brand in error
+}
+
+/** The error for a wrong option: names the option, what was expected and what came. */
+export function invalidOption(option: string, expected: string, received: unknown): IdempotencyError {
+  return new IdempotencyError(
+    'invalid-option',
+    `Option "${option}" must be ${expected}; received ${describe(received)}.`,
+  )
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'function') return 'a function'
+  if (value === null || typeof value !== 'object') return String(value)
+  return Array.isArray(value) ? 'an array' : 'an object'
+}

@@ -1,0 +1,72 @@
+import { channel } from 'node:diagnostics_channel'
+import type { ProblemCode } from '../protocol/codes.ts'
+import type { TombstoneReason } from './record.ts'
+import type { Takeover } from './store.ts'
+
+interface About {
+  /** The record: SHA-256 of scope and key. */
+  readonly id: string
+  readonly key: string
+  readonly scope: string
+}
+
+/** What happens inside the engine, for logs and metrics. Durations are milliseconds. */
+export type IdempotencyEvent =
+  | (About & {
+      readonly type: 'claimed'
+      readonly attempt: number
+      readonly token: number
+      readonly takeover?: Takeover['of']
+    })
+  | (About & {
+      readonly type: 'completed'
+      readonly status: number
+      readonly failed: boolean
+      readonly tombstone?: TombstoneReason
+      readonly durationMs: number
+    })
+  | (About & { readonly type: 'released'; readonly clean: boolean; readonly durationMs: number })
+  | (About & { readonly type: 'replayed'; readonly status: number; readonly waited: boolean })
+  | (About & { readonly type: 'rejected'; readonly code: ProblemCode })
+  /** Refused before any record was looked at: a missing or malformed key, a body that is too large. */
+  | { readonly type: 'refused'; readonly code: ProblemCode }
+  | (About & { readonly type: 'bypassed'; readonly error: unknown })
+  | (About & { readonly type: 'reconciled'; readonly verdict: 'response' | 'rerun' | 'refuse' | 'threw' })
+  /** A later token exists: another run took over, or an operator settled the record. */
+  | (About & { readonly type: 'lease-lost'; readonly token: number })
+  /** The handler did not answer within `maxRun`; its lease is no longer renewed. */
+  | (About & { readonly type: 'run-exceeded'; readonly durationMs: number })
+  /** The client was answered before the store acknowledged the record; the engine goes on trying. */
+  | (About & { readonly type: 'record-deferred'; readonly error: unknown })
+  | (About & { readonly type: 'record-recovered'; readonly delayMs: number })
+  /** Shutdown came before the store acknowledged the record: its outcome will read as unknown. */
+  | (About & { readonly type: 'record-lost' })
+  | { readonly type: 'store-error'; readonly operation: StoreOperation; readonly error: unknown }
+
+export type StoreOperation = 'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'watch' | 'close'
+
+export type EventListener = (event: IdempotencyEvent) => void
+
+const diagnostics = channel('hapax:event')
+
+/** Delivers events to the `on` option and to the diagnostics channel `hapax:event`. */
+export class Events {
+  readonly #listener: EventListener | undefined
+  readonly #warn: (message: string) => void
+
+  constructor(listener: EventListener | undefined, warn: (message: string) => void) {
+    this.#listener = listener
+    this.#warn = warn
+  }
+
+  emit(event: IdempotencyEvent): void {
+    if (diagnostics.hasSubscribers) diagnostics.publish(event)
+    if (this.#listener === undefined) return
+    try {
+      this.#listener(event)
+    } catch (error) {
+      // A listener that throws must not turn a recorded outcome into an unknown one.
+      this.#warn(`The "on" listener threw on a "${event.type}" event: ${String(error)}`)
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import { IdempotencyError } from './errors.ts'
+import { dispositionOf, type Verdict } from './disposition.ts'
+import type { Events } from './events.ts'
+import type { StoredResponse } from './record.ts'
+import type { RenewableLease } from './renewals.ts'
+import type { HeldLease, Outcome, Takeover, WriteResult } from './store.ts'
+import type { FinalWrite } from './unacknowledged.ts'
+
+/**
+ * How a run ended for its record.
+ * `recorded`, `released`: the store has it. `deferred`: the store is down and the engine goes on trying, so
+ * the client may be told the truth. `stale`: another run took over, and this answer must not be told.
+ */
+export type Finished = 'recorded' | 'released' | 'deferred' | 'stale'
+
+/** What a lease needs from the engine that granted it. */
+export interface LeaseKeeper {
+  readonly events: Events
+  nowMs(): number
+  write(lease: Lease, write: FinalWrite): Promise<WriteResult | 'deferred'>
+}
+
+export interface LeaseDetails {
+  readonly held: HeldLease
+  readonly key: string
+  readonly scope: string
+  readonly maxRunMs: number
+  readonly takeover: Takeover | undefined
+}
+
+/** The right to run the handler for one record, and to write its one outcome. */
+export class Lease implements RenewableLease {
+  readonly held: HeldLease
+  readonly key: string
+  readonly scope: string
+  readonly maxRunMs: number
+  readonly takeover: Takeover | undefined
+  /** Set by the handler; overrules the built-in rules and the `keep` option. */
+  verdict: Verdict | undefined
+  recording = false
+  readonly #keeper: LeaseKeeper
+  readonly #startedMs: number
+  #controller: AbortController | undefined
+  #lost: IdempotencyError | undefined
+  #finished: Promise<Finished> | undefined
+
+  constructor(keeper: LeaseKeeper, details: LeaseDetails) {
+    this.#keeper = keeper
+    this.held = details.held
+    this.key = details.key
+    this.scope = details.scope
+    this.maxRunMs = details.maxRunMs
+    this.takeover = details.takeover
+    this.#startedMs = keeper.nowMs()
+  }
+
+  /** Aborts when the lease is lost, with an {@link IdempotencyError} of code `outcome-unknown`. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost)
+    }
+    return this.#controller.signal
+  }
+
+  get about(): { id: string; key: string; scope: string } {
+    return { id: this.held.id, key: this.key, scope: this.scope }
+  }
+
+  get ageMs(): number {
+    return this.#keeper.nowMs() - this.#startedMs
+  }
+
+  /**
+   * Records the answer, or releases the key where the rules say so. Call once, before the last byte of the
+   * answer leaves; a second call returns the first one's result.
+   */
+  finish(response: StoredResponse, verdict?: Verdict): Promise<Finished> {
+    this.#finished ??= this.#finish(response, this.verdict ?? verdict)
+    return this.#finished
+  }
+
+  /** Records that nobody knows whether the effect happened. */
+  async finishUnknown(): Promise<void> {
+    this.#finished ??= this.#write({ kind: 'complete', outcome: { kind: 'unknown' } }).then((result) =>
+      result === 'written' ? 'recorded' : result,
+    )
+    await this.#finished
+  }
+
+  onStale(): void {
+    // The final write is on its way and will learn the same; a release that landed first also ends renewals.
+    if (this.recording) return
+    this.#keeper.events.emit({ ...this.about, type: 'lease-lost', token: this.held.token })
+    this.#lose('Another run took over this idempotency key.')
+  }
+
+  onOverdue(): void {
+    if (this.held.policy.recovery === 'refuse') return
+    this.#lose('The lease of this idempotency key could not be renewed in time; another run may take over.')
+  }
+
+  onRunExceeded(): void {
+    this.#keeper.events.emit({ ...this.about, type: 'run-exceeded', durationMs: this.ageMs })
+  }
+
+  async #finish(response: StoredResponse, verdict: Verdict | undefined): Promise<Finished> {
+    const disposition = dispositionOf(response.status, this.held.policy.recovery, verdict)
+    const { about } = this
+    if (disposition.kind === 'release') {
+      const result = await this.#write(disposition)
+      if (result !== 'written') return result
+      this.#keeper.events.emit({ ...about, ...disposition, type: 'released', durationMs: this.ageMs })
+      return 'released'
+    }
+    const { failed } = disposition
+    const outcome: Outcome = { kind: 'response', failed, response }
+    const result = await this.#write({ kind: 'complete', outcome })
+    if (result !== 'written') return result
+    this.#keeper.events.emit({
+      ...about,
+      type: 'completed',
+      status: response.status,
+      failed,
+      ...(response.kind === 'tombstone' && { tombstone: response.reason }),
+      durationMs: this.ageMs,
+    })
+    return 'recorded'
+  }
+
+  #write(write: FinalWrite): Promise<WriteResult | 'deferred'> {
+    this.recording = true
+    return this.#keeper.write(this, write)
+  }
+
+  #lose(reason: string): void {
+    this.#lost = new IdempotencyError('outcome-unknown', reason)
+    this.#controller?.abort(this.#lost)
+  }
+}

@@ -1,0 +1,208 @@
+import { checkKey } from '../protocol/key.ts'
+import { payloadFingerprint } from '../protocol/fingerprint.ts'
+import type { Problem } from '../protocol/problem.ts'
+import type { Engine } from './engine.ts'
+import { IdempotencyError } from './errors.ts'
+import type { Lease } from './lease.ts'
+import { callSettings, type RecoveryOption, recoveryReader, type RunOptions, runReaders } from './options.ts'
+import { type Reader, readOptions } from './option-readers.ts'
+import type { KeptResponse, StoredResponse } from './record.ts'
+import type { Reconcile, Scope } from './settings.ts'
+
+/** One call of {@link Idempotency.run}. */
+export interface RunRequest<T> extends RunOptions {
+  /** The idempotency key: an event's id, a message's id. At most 255 characters. */
+  key: string
+  /** Whom the key belongs to, or `false` for one key space. */
+  scope: Scope
+  /** Compared with the first call's: the same key with another payload is refused. Any JSON value. */
+  payload?: unknown
+  /**
+   * What to do about an earlier run of which nobody knows the end: refuse, run again, or a function that finds
+   * out and returns `{ value }`, `'rerun'` or `'refuse'`. Default `'refuse'`.
+   */
+  recovery?: RecoveryOption<RunRecoveryContext, { value: T }>
+}
+
+export interface RunRecoveryContext {
+  readonly key: string
+  readonly scope: string
+  readonly attempt: number
+  /** What the earlier run left: nothing, or the error that it threw. */
+  readonly earlier: 'unknown' | 'failed'
+  readonly signal: AbortSignal
+}
+
+/** What the function of a `run` gets. */
+export interface RunContext {
+  readonly key: string
+  readonly scope: string
+  /** 1 on the first run, more after a release or a takeover. */
+  readonly attempt: number
+  /** The fencing token, for conditional writes of the function's own. It never goes back. */
+  readonly token: number
+  /** Aborts when the lease is lost: stop, another run may have begun. */
+  readonly signal: AbortSignal
+  /** "Nothing happened": let the next call run. */
+  release(): void
+  /** Keep the outcome, whatever the rules say. */
+  keep(): void
+}
+
+/** Runs `fn` once for its key, and gives every other call the recorded result. */
+export async function run<T>(
+  engine: Engine,
+  request: RunRequest<T>,
+  fn: (context: RunContext) => T | Promise<T>,
+): Promise<T> {
+  const { key, scope, payload, recovery, ...options } = readOptions<RunValues<T>>(
+    request,
+    runRequestReaders(),
+  )
+  const decision = await engine.begin({
+    key,
+    scope,
+    fingerprint: payloadFingerprint(payload),
+    settings: callSettings(options, reconcileWith(recovery)),
+  })
+  switch (decision.kind) {
+    case 'proceed':
+      return runUnder<T>(decision.lease, fn)
+    case 'replay':
+      return valueOf<T>(decision.response)
+    case 'reject':
+      throw problemError(decision.problem)
+    case 'bypass':
+      return fn(unprotected(key, scope))
+  }
+}
+
+interface RunValues<T> {
+  key: string
+  scope: Scope
+  payload: unknown
+  recovery: RecoveryOption<RunRecoveryContext, { value: T }>
+  retain: number
+  retainUnknown: number
+  lease: number
+  maxRun: number
+  concurrent: ReturnType<typeof runReaders.concurrent>
+}
+
+function runRequestReaders<T>(): { [Name in keyof RunValues<T>]: Reader<RunValues<T>[Name]> } {
+  return {
+    ...runReaders,
+    key: readKey,
+    scope: readScope,
+    payload: (value) => value,
+    recovery: recoveryReader<RunRecoveryContext, { value: T }>(),
+  }
+}
+
+function readKey(value: unknown): string {
+  const parsed = typeof value === 'string' ? checkKey(value, { maxLength: 255 }) : undefined
+  if (parsed?.kind === 'key') return parsed.key
+  const reason = parsed?.kind === 'malformed' ? parsed.reason : 'the key is not a string'
+  throw new IdempotencyError('malformed-key', `The idempotency key can't be used: ${reason}.`)
+}
+
+function readScope(value: unknown): Scope {
+  if (value === false || (typeof value === 'string' && value !== '') || typeof value === 'number')
+    return value
+  throw new IdempotencyError('scope-missing', '"scope" must name whom the key belongs to, or be false.')
+}
+
+async function runUnder<T>(lease: Lease, fn: (context: RunContext) => T | Promise<T>): Promise<T> {
+  let value: T
+  try {
+    value = await fn(contextOf(lease))
+  } catch (error) {
+    await told(lease, failureResponse(error))
+    throw error
+  }
+  const response = valueResponse(value)
+  await told(lease, response)
+  if (response.kind === 'kept') return valueOf<T>(response)
+  throw new IdempotencyError(
+    'result-not-serializable',
+    'The function ran, but its result is not JSON, so later calls can’t have it. Return JSON or nothing.',
+  )
+}
+
+/** Records the outcome, and refuses to tell it if another run took over. */
+async function told(lease: Lease, response: StoredResponse): Promise<void> {
+  if ((await lease.finish(response)) !== 'stale') return
+  throw new IdempotencyError(
+    'outcome-unknown',
+    'The lease of this idempotency key was lost to another run while the function ran.',
+  )
+}
+
+function contextOf(lease: Lease): RunContext {
+  return {
+    key: lease.key,
+    scope: lease.scope,
+    attempt: lease.held.attempt,
+    token: lease.held.token,
+    get signal() {
+      return lease.signal
+    },
+    release: () => void (lease.verdict = 'release'),
+    keep: () => void (lease.verdict = 'keep'),
+  }
+}
+
+function unprotected(key: string, scope: Scope): RunContext {
+  const { signal } = new AbortController()
+  return { key, scope: String(scope), attempt: 1, token: 0, signal, release: () => {}, keep: () => {} }
+}
+
+// A result is kept as the answer an HTTP API would give: 200 with JSON, 204 for nothing, 500 for an error.
+
+function valueResponse(value: unknown): StoredResponse {
+  const none: KeptResponse = { kind: 'kept', status: 204, headers: [], body: new Uint8Array() }
+  if (value === undefined) return none
+  try {
+    const json: string | undefined = JSON.stringify(value)
+    if (json !== undefined) return { ...none, status: 200, body: Buffer.from(json) }
+  } catch {
+    // A cycle or a bigint: the function's effects stand, so the record must too.
+  }
+  return { kind: 'tombstone', status: 200, reason: 'not-serializable' }
+}
+
+function failureResponse(error: unknown): KeptResponse {
+  const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) }
+  return { kind: 'kept', status: 500, headers: [], body: Buffer.from(JSON.stringify({ name, message })) }
+}
+
+function valueOf<T>(response: KeptResponse): T {
+  if (response.status === 500) throw recordedFailure(response)
+  // What was recorded under this key and payload came from a function of the same result type.
+  if (response.status === 204) return undefined as T
+  return JSON.parse(Buffer.from(response.body).toString()) as T
+}
+
+function recordedFailure(response: KeptResponse): IdempotencyError {
+  const { name, message } = JSON.parse(Buffer.from(response.body).toString()) as {
+    name: string
+    message: string
+  }
+  const cause = Object.assign(new Error(message), { name })
+  return new IdempotencyError('recorded-failure', `An earlier run of this key failed: ${message}`, { cause })
+}
+
+function problemError(problem: Problem): IdempotencyError {
+  return new IdempotencyError(problem.code, problem.detail, { problem })
+}
+
+function reconcileWith<T>(
+  recovery: RecoveryOption<RunRecoveryContext, { value: T }>,
+): 'refuse' | 'rerun' | Reconcile {
+  if (typeof recovery !== 'function') return recovery
+  return async ({ key, scope, attempt, takeover, signal }) => {
+    const earlier = takeover.of === 'failed' ? 'failed' : 'unknown'
+    const verdict = await recovery({ key, scope, attempt, earlier, signal })
+    return typeof verdict === 'object' ? valueResponse(verdict.value) : verdict
+  }
+}

@@ -1,0 +1,151 @@
+import type { Decision } from '../core/decision.ts'
+import { Engine } from '../core/engine.ts'
+import { callSettings } from '../core/options.ts'
+import type { CallSettings, EngineSettings, Reconcile, Scope } from '../core/settings.ts'
+import type { Unsubscribe } from '../core/store.ts'
+import { customFingerprint, type Fingerprint, fingerprintOf } from '../protocol/fingerprint.ts'
+import { boundaryOf, mediaTypeEssence } from '../protocol/headers.ts'
+import { checkKey, type ParsedKey, parseKey } from '../protocol/key.ts'
+import type { ProblemCode } from '../protocol/codes.ts'
+import { createProblem } from '../protocol/problem.ts'
+import type { HttpSettings } from './options.ts'
+import { recordedAnswer } from './recovery-answer.ts'
+
+/** One request, as its adapter shows it. */
+export interface RequestView<Request> {
+  readonly native: Request
+  readonly method: string
+  /** Path and query as the client sent them, before any router took a part away. */
+  readonly target: string
+  readonly contentType: string | undefined
+  /** Every field line of that name (in lower case), in order. */
+  fieldLines(name: string): readonly string[]
+  body(maxBytes: number): Promise<RequestBody>
+  onGone(listener: () => void): Unsubscribe
+}
+
+export type RequestBody =
+  /** `decoded`: the bytes without their Content-Encoding; `bytes` as they arrived. */
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly decoded: Uint8Array }
+  /** A parser ran before hapax and left this. */
+  | { readonly kind: 'value'; readonly value: unknown }
+  | { readonly kind: 'too-large' }
+  | { readonly kind: 'consumed' }
+  /** The client left before its request was whole. */
+  | { readonly kind: 'incomplete' }
+
+export type Admission =
+  | Decision
+  /** A guarded method without a key, where none is required. */
+  | { readonly kind: 'unkeyed' }
+  /** Nobody is there to be answered, and nothing was claimed. */
+  | { readonly kind: 'gone' }
+
+/** Takes a request from its key to the engine's decision: the HTTP half of the protocol. */
+export class Guard<Request> {
+  readonly engine: Engine
+  readonly settings: HttpSettings<Request>
+
+  constructor(engineSettings: EngineSettings, settings: HttpSettings<Request>) {
+    this.engine = new Engine(engineSettings)
+    this.settings = settings
+  }
+
+  /** Synchronous, so that requests that are not guarded cost nothing. */
+  guards(request: Request, method: string | undefined): boolean {
+    const { methods, skip } = this.settings
+    return method !== undefined && methods(request).includes(method) && skip?.(request) !== true
+  }
+
+  async admit(view: RequestView<Request>): Promise<Admission> {
+    const { settings } = this
+    const parsed = this.#key(view)
+    if (parsed.kind === 'malformed') {
+      return this.#refuse('malformed-key', `The idempotency key can not be used: ${parsed.reason}.`)
+    }
+    if (parsed.kind === 'absent') {
+      return settings.required(view.native) ? this.#refuse('missing-key') : { kind: 'unkeyed' }
+    }
+    const scope = this.#scope(view.native)
+    if (scope === undefined) return this.#refuse('scope-missing')
+
+    const body = await view.body(settings.maxRequestBytes)
+    switch (body.kind) {
+      case 'too-large':
+        return this.#refuse('body-too-large')
+      case 'consumed':
+        return this.#refuse('body-consumed')
+      case 'incomplete':
+        return { kind: 'gone' }
+    }
+    return this.engine.begin({
+      key: parsed.key,
+      scope,
+      fingerprint: this.#fingerprint(view, body),
+      settings: this.#callSettings(view.native),
+      onGone: (listener) => view.onGone(listener),
+    })
+  }
+
+  #key(view: RequestView<Request>): ParsedKey {
+    const { key, header, maxKeyLength } = this.settings
+    if (key === undefined) return parseKey(view.fieldLines(header), { maxLength: maxKeyLength })
+    const given = key(view.native)
+    return given === undefined || given === null
+      ? { kind: 'absent' }
+      : checkKey(given, { maxLength: maxKeyLength })
+  }
+
+  #scope(request: Request): Scope | undefined {
+    const { scope } = this.settings
+    if (scope === false) return false
+    const principal = scope(request)
+    if (principal === undefined || principal === null || principal === '' || principal === false)
+      return undefined
+    return Number.isNaN(principal) ? undefined : principal
+  }
+
+  #fingerprint(
+    view: RequestView<Request>,
+    body: Extract<RequestBody, { kind: 'bytes' | 'value' }>,
+  ): Fingerprint {
+    const { fingerprint } = this.settings
+    if (fingerprint !== undefined) {
+      return customFingerprint(fingerprint(view.native, body.kind === 'bytes' ? body.bytes : undefined))
+    }
+    const { method, target, contentType } = view
+    const boundary = boundaryOf(contentType)
+    return fingerprintOf({
+      method,
+      target,
+      mediaType: mediaTypeEssence(contentType),
+      body:
+        body.kind === 'value'
+          ? body
+          : { kind: 'bytes', bytes: body.decoded, ...(boundary !== undefined && { boundary }) },
+    })
+  }
+
+  #callSettings(request: Request): CallSettings {
+    const { retain, retainUnknown, lease, maxRun, concurrent, recovery } = this.settings
+    const values = {
+      retain: retain(request),
+      retainUnknown: retainUnknown(request),
+      lease: lease(request),
+      maxRun: maxRun(request),
+      concurrent: concurrent(request),
+    }
+    if (typeof recovery !== 'function') return callSettings(values, recovery)
+    const ask: Reconcile = async ({ key, scope, attempt, takeover, signal }) => {
+      const failure = takeover.of === 'failed' ? takeover.response : undefined
+      const verdict = await recovery({ request, key, scope, attempt, failure, signal })
+      return typeof verdict === 'object' ? recordedAnswer(verdict) : verdict
+    }
+    return callSettings(values, ask)
+  }
+
+  #refuse(code: ProblemCode, detail?: string): Admission {
+    this.engine.events.emit({ type: 'refused', code })
+    return { kind: 'reject', problem: createProblem(code, detail === undefined ? {} : { detail }) }
+  }
+}

@@ -1,0 +1,23 @@
+import type { ServerResponse } from 'node:http'
+
+const exposed = ['Idempotent-Replayed', 'Idempotency-Expires']
+
+/** Marks an answer with what hapax has to say about it, and lets scripts on other origins read that. */
+export function setExchangeHeaders(
+  response: ServerResponse,
+  { replayed, expiresAtMs }: { replayed: boolean; expiresAtMs: number | undefined },
+): void {
+  if (replayed) response.setHeader('Idempotent-Replayed', 'true')
+  if (expiresAtMs !== undefined)
+    response.setHeader('Idempotency-Expires', new Date(expiresAtMs).toUTCString())
+  if (response.hasHeader('access-control-allow-origin')) exposeToScripts(response)
+}
+
+function exposeToScripts(response: ServerResponse): void {
+  const present = String(response.getHeader('access-control-expose-headers') ?? '')
+  const names = present.split(',').map((name) => name.trim().toLowerCase())
+  if (names.includes('*')) return
+  const missing = exposed.filter((name) => !names.includes(name.toLowerCase()))
+  const all = present === '' ? missing : [present, ...missing]
+  response.setHeader('Access-Control-Expose-Headers', all.join(', '))
+}

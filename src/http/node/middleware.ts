@@ -1,0 +1,101 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Lease } from '../../core/lease.ts'
+import { createProblem, type Problem } from '../../protocol/problem.ts'
+import type { Guard } from '../guard.ts'
+import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
+import { captureResponse } from './capture.ts'
+import { setExchangeHeaders } from './exchange-headers.ts'
+import { sendProblem } from './problem.ts'
+import { replay } from './replay.ts'
+import { type NodeRequest, nodeRequestView } from './request.ts'
+
+/** One request on its way through a Node framework. */
+export interface NodeExchange<Request extends IncomingMessage> extends NodeRequest<Request> {
+  /** Answers with a problem in the API's own form; default: a problem document. */
+  readonly respond?: ((problem: Problem) => void) | undefined
+}
+
+/** `run`: the handler is to run, with this object on its request. `answered`: nothing is left to do. */
+export type Passage =
+  | { readonly kind: 'run'; readonly idempotency: RequestIdempotency }
+  | { readonly kind: 'answered' }
+
+/** Takes a guarded request through the guard, and answers it where the handler must not run. */
+export async function passThrough<Request extends IncomingMessage>(
+  guard: Guard<Request>,
+  exchange: NodeExchange<Request>,
+): Promise<Passage> {
+  const { request, response } = exchange
+  const admission = await guard.admit(nodeRequestView(exchange))
+  switch (admission.kind) {
+    case 'unkeyed':
+    case 'bypass':
+      return { kind: 'run', idempotency: unkeyedIdempotency() }
+    case 'gone':
+      return { kind: 'answered' }
+    case 'proceed':
+      capture(guard, exchange, admission.lease)
+      return { kind: 'run', idempotency: leasedIdempotency(admission.lease) }
+    case 'replay':
+      if (response.destroyed) return { kind: 'answered' }
+      setExchangeHeaders(response, { replayed: true, expiresAtMs: admission.expiresAtMs })
+      await replay(request, response, admission.response, guard.settings.maxRequestBytes)
+      return { kind: 'answered' }
+    case 'reject':
+      if (!response.destroyed) refuse(guard, exchange, admission.problem, admission.expiresAtMs)
+      return { kind: 'answered' }
+  }
+}
+
+/**
+ * Marks the request as guarded. False, with a warning, if another middleware guards it already or its
+ * response has begun: then there is nothing left to guard.
+ */
+export function enter(guard: Guard<never>, request: IncomingMessage, response: ServerResponse): boolean {
+  if (guarded.has(request)) {
+    guard.engine.misuse.report('mounted-twice')
+    return false
+  }
+  if (response.headersSent) {
+    guard.engine.misuse.report('response-began')
+    return false
+  }
+  guarded.add(request)
+  return true
+}
+
+const guarded = new WeakSet<IncomingMessage>()
+
+function capture<Request extends IncomingMessage>(
+  guard: Guard<Request>,
+  exchange: NodeExchange<Request>,
+  lease: Lease,
+): void {
+  const { settings, engine } = guard
+  captureResponse(exchange.response, {
+    maxResponseBytes: settings.maxResponseBytes,
+    finish: (stored) => lease.finish(stored, settings.keep?.({ status: stored.status })),
+    recordable: settings.replayHeaders,
+    onHead(headers) {
+      const setsCors = headers.some(([name]) => name.toLowerCase() === 'access-control-allow-origin')
+      if (setsCors) engine.misuse.report('cors-after')
+    },
+    decorate(response) {
+      const expiresAtMs = engine.wallClockMs() + lease.held.policy.retainMs
+      setExchangeHeaders(response, { replayed: false, expiresAtMs })
+    },
+    refuse: () => refuse(guard, exchange, createProblem('outcome-unknown'), undefined),
+  })
+}
+
+function refuse<Request extends IncomingMessage>(
+  guard: Guard<Request>,
+  { response, respond }: NodeExchange<Request>,
+  problem: Problem,
+  expiresAtMs: number | undefined,
+): void {
+  for (const [name, value] of problem.headers) response.setHeader(name, value)
+  setExchangeHeaders(response, { replayed: false, expiresAtMs })
+  if (respond === undefined) sendProblem(response, problem, guard.settings.problems)
+  else respond(problem)
+}

@@ -1,0 +1,131 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { decodeContent } from '../content-coding.ts'
+import type { RequestBody, RequestView } from '../guard.ts'
+
+/** What an adapter knows of a request besides Node's own object. */
+export interface NodeRequest<Request extends IncomingMessage> {
+  readonly request: Request
+  readonly response: ServerResponse
+  /** Path and query as the client sent them. */
+  readonly target: string
+  /** What a parser that ran before left, or `undefined`. */
+  readonly parsedBody: unknown
+}
+
+export function nodeRequestView<Request extends IncomingMessage>({
+  request,
+  response,
+  target,
+  parsedBody,
+}: NodeRequest<Request>): RequestView<Request> {
+  return {
+    native: request,
+    method: request.method ?? '',
+    target,
+    contentType: request.headers['content-type'],
+    fieldLines: (name) => fieldLines(request.rawHeaders, name),
+    body: (maxBytes) => readBody(request, parsedBody, maxBytes),
+    onGone(listener) {
+      response.once('close', listener)
+      return () => response.off('close', listener)
+    },
+  }
+}
+
+/** `request.headers` joins repeated lines, and a repeated key must be told from one key. */
+function fieldLines(rawHeaders: readonly string[], name: string): string[] {
+  const lines: string[] = []
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === name) lines.push(rawHeaders[index + 1] ?? '')
+  }
+  return lines
+}
+
+async function readBody(
+  request: IncomingMessage,
+  parsedBody: unknown,
+  maxBytes: number,
+): Promise<RequestBody> {
+  if (hasNoBody(request)) return bytesBody(request, Buffer.alloc(0), maxBytes)
+  if (wasRead(request)) return parsedBefore(request, parsedBody)
+  if (declaredLength(request) > maxBytes) return { kind: 'too-large' }
+  const read = await readWhole(request, maxBytes)
+  return read instanceof Uint8Array ? bytesBody(request, read, maxBytes) : { kind: read }
+}
+
+function hasNoBody(request: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers
+  // HTTP/2 may send a body with neither field; only the end of its stream tells.
+  if (request.httpVersionMajor > 1)
+    return request.complete && request.readableLength === 0 && !wasRead(request)
+  return coding === undefined && (length === undefined || Number(length) === 0)
+}
+
+function wasRead(request: IncomingMessage): boolean {
+  return request.readableDidRead || request.readableEnded
+}
+
+/**
+ * A value that stands for a multipart body leaves its files out, so two uploads would seem the same: only the
+ * bytes will do.
+ */
+function parsedBefore(request: IncomingMessage, parsedBody: unknown): RequestBody {
+  const multipart = request.headers['content-type']?.trim().toLowerCase().startsWith('multipart/') ?? false
+  if (parsedBody === undefined || multipart || !request.readableEnded) return { kind: 'consumed' }
+  return { kind: 'value', value: parsedBody }
+}
+
+function declaredLength(request: IncomingMessage): number {
+  return Number(request.headers['content-length'] ?? 0)
+}
+
+async function bytesBody(
+  request: IncomingMessage,
+  bytes: Uint8Array,
+  maxBytes: number,
+): Promise<RequestBody> {
+  const coding = request.headers['content-encoding']
+  const decoded = coding === undefined ? bytes : await decodeContent(bytes, coding, maxBytes)
+  return { kind: 'bytes', bytes, decoded: decoded ?? bytes }
+}
+
+/**
+ * Reads the whole body and puts it back, so that a parser behind hapax finds the stream as if nobody had
+ * touched it. Bytes can be put back only before the stream has said `end`: that is why this listens to
+ * `readable`, in whose last call the message is complete and `end` has not been emitted yet.
+ */
+function readWhole(
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<Uint8Array | 'too-large' | 'incomplete'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+
+    function onReadable(): void {
+      for (let chunk: Buffer | null = request.read(); chunk !== null; chunk = request.read()) {
+        chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes > maxBytes) return finish('too-large')
+      }
+      if (!request.complete) return
+      const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+      if (whole.length > 0) request.unshift(whole)
+      finish(whole)
+    }
+    function onGone(): void {
+      finish('incomplete')
+    }
+    function finish(result: Uint8Array | 'too-large' | 'incomplete'): void {
+      request.off('readable', onReadable)
+      request.off('close', onGone)
+      request.off('error', onGone)
+      resolve(result)
+    }
+
+    request.on('readable', onReadable)
+    request.on('close', onGone)
+    request.on('error', onGone)
+    if (request.destroyed) onGone()
+  })
+}
