@@ -22,7 +22,9 @@ let tarball: string
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hapax-dist-'))
-  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root })
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+    cwd: root,
+  })
   const [packed]: [{ filename: string }] = JSON.parse(stdout)
   tarball = join(folder, packed.filename)
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
@@ -50,21 +52,27 @@ describe('the packed package', () => {
     expect(stdout.trim()).toMatch(/^\d+\.\d+\.\d+/)
   })
 
-  test.each(['20.19.6', '22.14.0', '24.21.0'])('loads on Node %s, as ES modules and as CommonJS', async (version) => {
-    const node = await nodeBinary(version)
-    const importAll = subpaths
-      .map((name) => `Object.keys(await import('${name}')).length > 0 || process.exit(3)`)
-      .join('\n')
-    const requireAll = subpaths
-      .map((name) => `Object.keys(require('${name}')).length > 0 || process.exit(3)`)
-      .join('\n')
-    // Without require(esm), what loads is CommonJS to the last file.
-    const loadsCommonJs = [process.versions.node === version ? [] : ['--no-experimental-require-module']].flat()
-    writeFileSync(join(folder, 'load.mjs'), importAll)
-    writeFileSync(join(folder, 'load.cjs'), requireAll)
-    await run(node, ['load.mjs'], { cwd: folder })
-    await run(node, [...loadsCommonJs, 'load.cjs'], { cwd: folder })
-  }, 120_000)
+  test.each(['20.19.6', '22.14.0', '24.21.0'])(
+    'loads on Node %s, as ES modules and as CommonJS',
+    async (version) => {
+      const node = await nodeBinary(version)
+      const importAll = subpaths
+        .map((name) => `Object.keys(await import('${name}')).length > 0 || process.exit(3)`)
+        .join('\n')
+      const requireAll = subpaths
+        .map((name) => `Object.keys(require('${name}')).length > 0 || process.exit(3)`)
+        .join('\n')
+      // Without require(esm), what loads is CommonJS to the last file.
+      const loadsCommonJs = [
+        process.versions.node === version ? [] : ['--no-experimental-require-module'],
+      ].flat()
+      writeFileSync(join(folder, 'load.mjs'), importAll)
+      writeFileSync(join(folder, 'load.cjs'), requireAll)
+      await run(node, ['load.mjs'], { cwd: folder })
+      await run(node, [...loadsCommonJs, 'load.cjs'], { cwd: folder })
+    },
+    120_000,
+  )
 
   test('serves a request and its duplicate on Node 20.19, where the memory store is all there is', async () => {
     const node = await nodeBinary('20.19.6')

@@ -74,7 +74,6 @@ export class AbandonedClaims extends Beating {
   async #send(entry: Entry, sentMs: number): Promise<void> {
     try {
       await this.#abandon(entry.id, entry.owner)
-      this.#pausedUntilMs = Number.NEGATIVE_INFINITY
       if (sentMs >= entry.untilMs || this.#closing) return
     } catch {
       // Reported by whoever gave `abandon`. All others wait with this one for a store that is down.

@@ -36,7 +36,7 @@ beforeAll(async () => {
   client = await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(source)}`)
 })
 
-afterAll(() => void demo.kill('SIGKILL'))
+afterAll(() => void demo.kill('SIGTERM'))
 
 test('the printed curl lines show a first answer, its replay, and the refusal of another order', async () => {
   const [first, otherOrder] = curlLines(printed)

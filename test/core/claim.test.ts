@@ -186,6 +186,7 @@ describe('a claim that was given up', () => {
     for (const decision of decisions) expectProblem(await decision, 'store-unavailable')
     await rig.time.advance(leaseMs)
     expect(rig.link.calls.abandon).toBeLessThan(1_500)
+    expect(rig.clock.set).toBeLessThan(200)
     rig.link.heal()
     const before = rig.link.calls.abandon
     await rig.time.advance(5_000)

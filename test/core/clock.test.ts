@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
 
 describe('systemClock', () => {
@@ -33,6 +33,23 @@ describe('systemClock', () => {
       expect(fired).toBe(false)
     },
   )
+
+  test('a delay that is longer than setTimeout knows is kept to the millisecond', () => {
+    vi.useFakeTimers()
+    try {
+      let fired = 0
+      const delayMs = 2 * 2 ** 31 + 5
+      systemClock.setTimer(() => (fired += 1), delayMs)
+      const cancelled = systemClock.setTimer(() => (fired += 10), delayMs)
+      vi.advanceTimersByTime(delayMs - 1)
+      expect(fired).toBe(0)
+      cancelled.cancel()
+      vi.advanceTimersByTime(1)
+      expect(fired).toBe(1)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 
   test('tells the time', () => {
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1_000)

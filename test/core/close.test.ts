@@ -55,6 +55,8 @@ describe('close()', () => {
     expect(await lease.finish(answer('finished'))).toBe('recorded')
     expectReplay(await other.engine.begin(call()), 'finished')
     await closing.promise
+    await rig.time.advance(leaseMs)
+    expect(rig.clock.timers).toBe(0)
   })
 
   test('waits for outcomes that the store has not acknowledged', async () => {
@@ -204,6 +206,20 @@ describe('close() meets requests on their way', () => {
     await rig.time.advance(2_000)
     expectProblem(await decision, 'store-unavailable')
     await closing.promise
+    await beginRun(other)
+  })
+
+  test('a claim that is being undone is waited for', async () => {
+    const rig = createRig()
+    const other = createRig({ beside: rig })
+    rig.link.next('claim', 'break-reply')
+    rig.link.next('abandon', { requestDelayMs: 500 })
+    expectProblem(await rig.engine.begin(call()), 'store-unavailable')
+    const closing = close(rig)
+    await rig.time.advance(499)
+    expect(closing.done).toBe(false)
+    await rig.time.advance(1)
+    expect(closing.done).toBe(true)
     await beginRun(other)
   })
 

@@ -118,6 +118,17 @@ describe('a completion that the store does not acknowledge', () => {
     expect(rig.clock.timers).toBe(0)
   })
 
+  test('is not sent again while it is on its way', async () => {
+    const rig = createRig()
+    rig.link.next('complete', 'refuse', 'refuse', 'drop')
+    rig.link.always('refuse', 'complete')
+    await (await beginRun(rig, { key: 'hangs' })).finish(answer())
+    await (await beginRun(rig, { key: 'fails' })).finish(answer())
+    // At 50 ms both are tried again: the first hangs, the second fails and is tried at 150, 350, 750 and 1,550 ms.
+    await rig.time.advance(1_600)
+    expect(rig.link.calls.complete).toBe(2 + 2 + 4)
+  })
+
   test('of an unknown outcome is tried again as well', async () => {
     const rig = createRig()
     const lease = await beginRun(rig)

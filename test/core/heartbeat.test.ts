@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Store } from '../../src/core/store.ts'
 import {
   answer,
   beginRun,
@@ -105,6 +106,25 @@ describe('renewal', () => {
     expect(lease.signal.aborted).toBe(true)
   })
 
+  test('that is on its way is not sent again with the renewals of others', async () => {
+    const rig = createRig()
+    const batches: number[] = []
+    const store: Store = {
+      ...rig.link.store,
+      renew(leases) {
+        batches.push(leases.length)
+        return rig.link.store.renew(leases)
+      },
+    }
+    const counted = createRig({ beside: { ...rig, store } })
+    rig.link.next('renew', { replyDelayMs: 1_500 })
+    await beginRun(counted, { key: 'first' })
+    await rig.time.advance(leaseMs / 3)
+    await beginRun(counted, { key: 'second', leaseMs: 3_000 })
+    await rig.time.advance(1_000)
+    expect(batches).toEqual([1, 1])
+  })
+
   test('that is refused aborts the signal and says so once', async () => {
     const rig = createRig()
     const lease = await beginRun(rig)
@@ -160,6 +180,18 @@ describe('the local deadline', () => {
     await rig.time.advance(1)
     expect(signal.aborted).toBe(true)
     expect(eventsOf(rig, 'lease-lost')).toEqual([])
+  })
+
+  test('counts from sending a renewal too, not from its reply', async () => {
+    const rig = createRig()
+    const { signal } = await beginRun(rig, { recovery: 'rerun' })
+    rig.link.next('renew', { replyDelayMs: 1_500 })
+    await rig.time.advance(leaseMs / 3 + 1_500)
+    rig.link.always('refuse', 'renew')
+    await rig.time.advance(leaseMs - 1_500 - 1)
+    expect(signal.aborted).toBe(false)
+    await rig.time.advance(1)
+    expect(signal.aborted).toBe(true)
   })
 
   test('does not abort under refuse, where nobody may take over', async () => {

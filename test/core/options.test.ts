@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
-import { readOptions } from '../../src/core/option-readers.ts'
+import { duration as durationReader, perRequest, readOptions, text } from '../../src/core/option-readers.ts'
 import {
   callSettings,
   engineReaders,
@@ -93,6 +93,22 @@ test('a function for recovery is kept as reconcile', () => {
     concurrent: { kind: 'wait', waitMs: 10_000 },
   })
   expect(recoveryReader()(find, 'recovery')).toBe(find)
+})
+
+test('an option that may be a function of the request is checked when its value is known', () => {
+  const read = perRequest<{ slow: unknown }, number>(durationReader(1_000))
+  expect(read(undefined, 'lease')({ slow: true })).toBe(1_000)
+  expect(read('2s', 'lease')({ slow: true })).toBe(2_000)
+  expect(() => read('soon', 'lease')).toThrow('Option "lease" must be a duration')
+  const perRoute = read(({ slow }: { slow: unknown }) => slow, 'lease')
+  expect(perRoute({ slow: '5m' })).toBe(300_000)
+  expect(perRoute({ slow: undefined })).toBe(1_000)
+  expect(() => perRoute({ slow: 'soon' })).toThrow('Option "lease" must be a duration')
+})
+
+test('a text must not be empty', () => {
+  expect(text('urn:')(undefined, 'problems')).toBe('urn:')
+  expect(() => text('urn:')('', 'problems')).toThrow('Option "problems" must be a string that is not empty')
 })
 
 describe('wrong options fail at construction, by name', () => {

@@ -85,6 +85,14 @@ describe('a function that finds out', () => {
     expect(asked).toHaveLength(1)
   })
 
+  test('is believed whatever status it found: even one that would release the key', async () => {
+    const rig = createRig()
+    await leaveLapsed(rig, { recovery: find })
+    const recovery: Reconcile = async () => answer('was refused', 403)
+    expectReplay(await rig.engine.begin(call({ recovery })), 'was refused')
+    expectReplay(await rig.engine.begin(call({ recovery: find })), 'was refused')
+  })
+
   test('runs under a lease: others see the key in progress, for as long as it takes', async () => {
     const rig = createRig()
     const other = createRig({ beside: rig })

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { answer, beginRun, createRig, expectProblem, expectReplay, leaseOf } from '../support/engine-rig.ts'
+import {
+  answer,
+  beginRun,
+  createRig,
+  expectProblem,
+  expectReplay,
+  leaseOf,
+  waiting,
+} from '../support/engine-rig.ts'
 import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts'
 import { afterwards, createVisitor, expectTidy, wait } from '../support/waiting-rig.ts'
 
@@ -15,6 +23,7 @@ describe('the waiter leaves', () => {
     visitor.leave()
     expectProblem(await waiter, 'in-progress')
     expect(rig.link.subscriptions).toBe(0)
+    expect(rig.clock.timers).toBe(2)
     const { claim } = rig.link.calls
     await rig.time.advance(5_000)
     expect(rig.link.calls.claim).toBe(claim)
@@ -23,14 +32,16 @@ describe('the waiter leaves', () => {
   test('before it began to wait', async () => {
     const rig = createRig()
     await beginRun(rig)
+    let listening = true
     const gone = (listener: () => void) => {
       listener()
-      return () => {}
+      return () => (listening = false)
     }
     expectProblem(await wait(rig, { onGone: gone }), 'in-progress')
+    expect(listening).toBe(false)
+    // The heartbeat of the run that goes on, and the bound on store operations.
+    expect(rig.clock.timers).toBe(2)
     await rig.time.advance(2_000)
-    // The heartbeat of the run that goes on.
-    expect(rig.clock.timers).toBe(1)
     expect(rig.link.subscriptions).toBe(0)
   })
 
@@ -107,6 +118,22 @@ describe('the waiter leaves', () => {
 })
 
 describe('who may wait', () => {
+  test('each for its own time', async () => {
+    const rig = createRig()
+    await beginRun(rig)
+    const patient = wait(rig, { concurrent: waiting(20_000) })
+    await rig.time.advance(10)
+    let decided = false
+    const hasty = wait(rig, { concurrent: waiting(300) }).finally(() => (decided = true))
+    await rig.time.advance(299)
+    expect(decided).toBe(false)
+    await rig.time.advance(1)
+    expectProblem(await hasty, 'in-progress')
+    expect(decided).toBe(true)
+    await rig.time.advance(20_000)
+    expectProblem(await patient, 'in-progress')
+  })
+
   test('no more than maxWaiters', async () => {
     const rig = createRig({ maxWaiters: 2 })
     const lease = await beginRun(rig)

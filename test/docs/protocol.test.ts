@@ -7,10 +7,12 @@ const text = read('docs/protocol.md')
 const clauses = [...text.matchAll(/^- \*\*(?<number>[\d.]+)\*\* (?<body>.*?)\[(?<pins>[^[\]]*)\]$/gms)].map(
   ({ groups }) => ({
     number: groups?.['number'] ?? '',
-    pins: [...(groups?.['pins'] ?? '').matchAll(/`(?<file>[^`]+)`:\s+"(?<title>[^"]+)"/g)].map((pin) => ({
-      file: pin.groups?.['file'] ?? '',
-      title: (pin.groups?.['title'] ?? '').replace(/\s+/g, ' '),
-    })),
+    pins: [...(groups?.['pins'] ?? '').matchAll(/`(?<file>[^`]+)`:\s+"(?<title>.+?)"(?=;|$)/g)].map(
+      (pin) => ({
+        file: pin.groups?.['file'] ?? '',
+        title: (pin.groups?.['title'] ?? '').replace(/\s+/g, ' '),
+      }),
+    ),
   }),
 )
 

@@ -51,6 +51,8 @@ export class VirtualClock implements Clock {
   readonly #armed: Set<Armed>
   #wallOffsetMs = Date.UTC(2030, 0, 1)
   stalled = false
+  /** How many timers were ever set: a heartbeat that spins shows here. */
+  set = 0
 
   constructor(time: VirtualTime, armed: Set<Armed>) {
     this.#time = time
@@ -68,6 +70,7 @@ export class VirtualClock implements Clock {
   setTimer(callback: () => void, delayMs: number): Timer {
     // A delay that setTimeout() would take for 1 ms, or for none, is a defect of the caller.
     if (!(delayMs >= 0)) throw new RangeError(`A timer was set for ${delayMs} ms.`)
+    this.set += 1
     const armed: Armed = { clock: this, dueMs: this.#time.nowMs + delayMs, callback }
     this.#armed.add(armed)
     return { cancel: () => void this.#armed.delete(armed) }
