@@ -106,6 +106,28 @@ for (const version of expressVersions) {
       await server.drained()
     })
 
+    it('leaves a tombstone with the status when a source breaks before its first byte', async () => {
+      const running = deferred()
+      const source = new PassThrough()
+      const server = await serveGuarded(version, (_req, res) => {
+        res.status(201).location('/files/1')
+        source.pipe(res)
+        running.resolve()
+      })
+      const connection = await RawConnection.open(server.port)
+      connection.send(keyed)
+      await running.promise
+      connection.reset()
+      await sleep(20)
+      source.destroy()
+      expect(jsonOf(await retry(server))).toMatchObject({
+        code: 'response-not-kept',
+        originalStatus: 201,
+        location: '/files/1',
+      })
+      await server.drained()
+    })
+
     it('keeps a file that sendFile had read in full', async () => {
       const small = join(folder, 'small.txt')
       writeFileSync(small, 'small')
@@ -241,8 +263,7 @@ for (const version of expressVersions) {
         const notes: unknown[] = []
         const server = await serveGuarded(version, async (_req, res) => {
           runs += 1
-          res.on('finish', () => notes.push('finish'))
-          res.on('error', () => {})
+          for (const event of ['finish', 'error']) res.on(event, () => notes.push(event))
           res.status(201).location('/orders/17').write('begun')
           await sleep(5)
           await give(res)
