@@ -15,6 +15,8 @@ export default class ClosingLine implements Reporter {
     }
     const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : ''
     // The default reporter writes its summary after this hook; the line must come last.
-    process.once('exit', () => process.stdout.write(`\n${count.passed} passed, ${count.failed} failed${skipped}\n`))
+    process.once('exit', () =>
+      process.stdout.write(`\n${count.passed} passed, ${count.failed} failed${skipped}\n`),
+    )
   }
 }
