@@ -38,6 +38,7 @@ export class Subscriptions {
 
   async close(): Promise<void> {
     this.#closed = true
+    for (const { listeners } of this.#channels.values()) listeners.clear()
     this.#channels.clear()
     const subscriber = this.#subscriber
     this.#subscriber = undefined
@@ -93,7 +94,15 @@ export class Subscriptions {
   }
 
   #notify(name: string): void {
-    for (const listener of this.#channels.get(name)?.listeners ?? []) queueMicrotask(listener)
+    const listeners = this.#channels.get(name)?.listeners
+    if (listeners === undefined) return
+    for (const listener of listeners) {
+      // In a turn of its own, as one that throws must not keep the others from being told; by then it may have
+      // been ended by another.
+      queueMicrotask(() => {
+        if (listeners.has(listener)) listener()
+      })
+    }
   }
 
   #remove(name: string, channel: Channel, entry: () => void): void {
