@@ -41,9 +41,10 @@ export function decodeOwner(stored: Buffer): string {
   return parts.join('-')
 }
 
-/** Stands where the length of a digest would: the 32 bytes of a SHA-256 follow, written as base64url. */
-const sha256Mark = 65_535
-const longestDigest = sha256Mark - 1
+/** A SHA-256 of these kinds is one byte for the kind, from 255 down, and its 32 bytes. */
+const sha256Kinds = ['b1', 'v1', 'c1']
+const longestKind = 255 - sha256Kinds.length
+const longestDigest = 65_535
 
 /**
  * A list of digests, each with the length of its kind and of its digest in front, so that the script can
@@ -55,54 +56,84 @@ export function encodeFingerprint(fingerprint: Fingerprint): Buffer {
 
 function encodeDigest(part: string): Buffer[] {
   const colon = part.indexOf(':')
-  const kind = Buffer.from(colon > 0 ? part.slice(0, colon) : '')
+  const kindText = colon > 0 ? part.slice(0, colon) : ''
   // A part without a kind is kept for whoever reads the record, and takes part in no comparison.
   const digest = colon > 0 ? part.slice(colon + 1) : part
-  if (kind.length > 255) throw new Error('A kind of digest in a fingerprint is too long.')
-  const sha256 = digest.length === 43 ? Buffer.from(digest, 'base64url') : undefined
-  if (sha256?.length === 32 && sha256.toString('base64url') === digest) {
-    return [Buffer.of(kind.length), kind, lengthOf(sha256Mark), sha256]
+  const common = sha256Kinds.indexOf(kindText)
+  if (common >= 0 && digest.length === 43) {
+    const sha256 = Buffer.from(digest, 'base64url')
+    if (sha256.toString('base64url') === digest) return [Buffer.of(255 - common), sha256]
   }
+  const kind = Buffer.from(kindText)
   const text = Buffer.from(encodeText(digest))
-  if (text.length > longestDigest) throw new Error('A digest in a fingerprint is too long.')
-  return [Buffer.of(kind.length), kind, lengthOf(text.length), text]
-}
-
-function lengthOf(bytes: number): Buffer {
-  return Buffer.of(bytes & 0xff, bytes >> 8)
+  if (kind.length > longestKind || text.length > longestDigest) {
+    throw new Error('A digest in a fingerprint is too long.')
+  }
+  return [Buffer.of(kind.length), kind, Buffer.of(text.length & 0xff, text.length >> 8), text]
 }
 
 export function decodeFingerprint(stored: Buffer): Fingerprint {
   const parts: string[] = []
   let at = 0
   while (at < stored.length) {
+    const common = sha256Kinds[255 - stored.readUInt8(at)]
+    if (common !== undefined) {
+      parts.push(`${common}:${stored.toString('base64url', at + 1, at + 33)}`)
+      at += 33
+      continue
+    }
     const kindEnd = at + 1 + stored.readUInt8(at)
     const kind = stored.toString('utf8', at + 1, kindEnd)
-    const length = stored.readUInt16LE(kindEnd)
     const start = kindEnd + 2
-    at = start + (length === sha256Mark ? 32 : length)
-    if (at > stored.length) throw new Error('its fingerprint is cut short.')
-    const bytes = stored.subarray(start, at)
-    const digest = length === sha256Mark ? bytes.toString('base64url') : decodeText(bytes.toString())
+    at = start + stored.readUInt16LE(kindEnd)
+    const digest = decodeText(stored.toString('utf8', start, at))
     parts.push(kind === '' ? digest : `${kind}:${digest}`)
   }
+  if (at > stored.length) throw new Error('its fingerprint is cut short.')
   return parts.join(' ')
 }
 
-export function encodeLabel(label: RecordLabel | undefined): string {
-  return label === undefined ? '' : JSON.stringify([label.key, label.scope])
+const noLabel = Buffer.alloc(0)
+const jsonMark = 2
+
+/** A key that is a UUID in 16 bytes; else key and scope with a NUL between; JSON for what holds neither. */
+export function encodeLabel(label: RecordLabel | undefined): Buffer {
+  if (label === undefined) return noLabel
+  const { key, scope } = label
+  if (!isPlain(key) || !isPlain(scope)) {
+    return Buffer.concat([Buffer.of(jsonMark), Buffer.from(JSON.stringify([key, scope]))])
+  }
+  if (uuid.test(key)) return Buffer.concat([encodeOwner(key), Buffer.from(scope)])
+  return Buffer.concat([Buffer.of(textMark), Buffer.from(`${key}\0${scope}`)])
 }
 
-export function decodeLabel(stored: string): RecordLabel | undefined {
-  if (stored === '') return undefined
-  const pair: unknown = JSON.parse(stored)
-  if (!Array.isArray(pair) || pair.length !== 2) throw new Error('its label is not a pair.')
-  return { key: textOf(pair[0], 'key'), scope: textOf(pair[1], 'scope') }
+export function decodeLabel(stored: Buffer): RecordLabel | undefined {
+  switch (stored[0]) {
+    case undefined:
+      return undefined
+    case uuidMark:
+      return { key: decodeOwner(stored.subarray(0, 17)), scope: stored.toString('utf8', 17) }
+    case textMark: {
+      const [key = '', scope = ''] = stored.toString('utf8', 1).split('\0')
+      return { key, scope }
+    }
+    default: {
+      const pair: unknown = JSON.parse(stored.toString('utf8', 1))
+      if (!Array.isArray(pair) || pair.length !== 2) throw new Error('its label is not a pair.')
+      return { key: textOf(pair[0], 'key'), scope: textOf(pair[1], 'scope') }
+    }
+  }
+}
+
+/** Can stand in a list that is separated by NUL, and comes back from UTF-8 as it was. */
+function isPlain(text: string): boolean {
+  return !/[\0\p{Cs}]/u.test(text)
 }
 
 /**
- * All of a response but its body: `[status, headers, trailers?]` with names and values in turn, or
- * `[status, reason, location?]` for a tombstone.
+ * All of a response but its body. Mostly `status NUL name NUL value NUL …`: a header costs two bytes more than
+ * its text. As JSON `[status, headers, trailers?]` where that can't hold it, and `[status, reason, location?]`
+ * for a tombstone.
  */
 export function encodeEnvelope(response: StoredResponse): string {
   if (response.kind === 'tombstone') {
@@ -110,9 +141,9 @@ export function encodeEnvelope(response: StoredResponse): string {
     return JSON.stringify(location === undefined ? [status, reason] : [status, reason, location])
   }
   const { status, headers, trailers } = response
-  return JSON.stringify(
-    trailers === undefined ? [status, headers.flat()] : [status, headers.flat(), trailers.flat()],
-  )
+  const texts = headers.flat()
+  if (trailers !== undefined) return JSON.stringify([status, texts, trailers.flat()])
+  return texts.every(isPlain) ? [String(status), ...texts].join('\0') : JSON.stringify([status, texts])
 }
 
 export function bodyOf(response: StoredResponse): Buffer {
@@ -124,7 +155,18 @@ export function bodyOf(response: StoredResponse): Buffer {
 export const noBytes = Buffer.alloc(0)
 
 export function decodeResponse(envelope: Buffer, body: Buffer): StoredResponse {
-  const fields: unknown = JSON.parse(envelope.toString())
+  const text = envelope.toString()
+  return text.startsWith('[')
+    ? responseInJson(JSON.parse(text), body)
+    : responseInList(text.split('\0'), body)
+}
+
+function responseInList([status, ...texts]: readonly string[], body: Buffer): StoredResponse {
+  if (status === undefined || !/^\d{1,9}$/.test(status)) throw new Error('its status is not a number.')
+  return { kind: 'kept', status: Number(status), headers: headersOf(texts), body }
+}
+
+function responseInJson(fields: unknown, body: Buffer): StoredResponse {
   if (!Array.isArray(fields)) throw new Error('its response is not a list.')
   const [status, second, third]: readonly unknown[] = fields
   if (typeof status !== 'number' || !Number.isSafeInteger(status))

@@ -7,7 +7,8 @@ export type DecodedRecord =
 
 /** The format that this release writes, and the newest that it reads. */
 const recordFormat = 1
-const headBytes = 59
+const headBytes = 46
+const [running, released, completed, unknown] = [1, 2, 3, 4]
 
 /** Reads the bytes that lua/record.lua wrote, for operators. Whatever is wrong makes the record unreadable. */
 export function decodeRecord(id: string, stored: Buffer): DecodedRecord {
@@ -26,53 +27,62 @@ export function decodeRecord(id: string, stored: Buffer): DecodedRecord {
 }
 
 function recordIn(id: string, stored: Buffer): IdempotencyRecord {
-  const flags = stored.readUInt8(2)
+  const [state, flags] = [stored.readUInt8(1), stored.readUInt8(2)]
+  const [sinceMs, retainMs, retainUnknownMs] = [
+    stored.readUIntLE(14, 6),
+    stored.readUIntLE(20, 6),
+    stored.readUIntLE(26, 6),
+  ]
   const [owner, fingerprintBytes, labelBytes, envelope, body] = partsOf(stored)
-  const label = decodeLabel(labelBytes.toString())
+  const label = decodeLabel(labelBytes)
   const base = {
     id,
     owner: decodeOwner(owner),
     // Seven bytes, which is more than readUIntLE takes at once.
     token: stored.readUIntLE(4, 4) + stored.readUIntLE(8, 3) * 2 ** 32,
-    attempt: stored.readUInt32LE(11),
-    policy: {
-      recovery: recoveryIn(stored.readUInt8(3)),
-      retainMs: stored.readUIntLE(27, 6),
-      retainUnknownMs: stored.readUIntLE(33, 6),
-    },
+    attempt: stored.readUIntLE(11, 3),
+    policy: { recovery: recoveryIn(stored.readUInt8(3)), retainMs, retainUnknownMs },
     ...(label && { label }),
-    expiresAtMs: stored.readUIntLE(21, 6),
   }
-  const sinceMs = stored.readUIntLE(15, 6)
-  const state = stored.readUInt8(1)
-  if (state === 2 && fingerprintBytes.length === 0) return { ...base, state: 'released', fingerprint: null }
+  const [retainedUntilMs, suspectUntilMs] = [sinceMs + retainMs, sinceMs + retainUnknownMs]
+  if (state === released && fingerprintBytes.length === 0) {
+    return { ...base, state: 'released', fingerprint: null, expiresAtMs: retainedUntilMs }
+  }
   const fingerprint = decodeFingerprint(fingerprintBytes)
   switch (state) {
-    case 1: {
-      const leaseUntilMs = stored.readUIntLE(39, 6)
+    case running: {
+      const leaseUntilMs = envelope.readUIntLE(0, 6)
+      const expiresAtMs = leaseUntilMs + retainUnknownMs
       const takeover = (flags & 1) !== 0
-      return { ...base, state: 'running', fingerprint, claimedAtMs: sinceMs, leaseUntilMs, takeover }
+      return {
+        ...base,
+        state: 'running',
+        fingerprint,
+        claimedAtMs: sinceMs,
+        leaseUntilMs,
+        takeover,
+        expiresAtMs,
+      }
     }
-    case 2:
-      return { ...base, state: 'released', fingerprint }
-    case 3: {
-      const response = decodeResponse(envelope, body)
-      const failed = (flags & 2) !== 0
-      return { ...base, state: 'completed', fingerprint, completedAtMs: sinceMs, failed, response }
+    case released:
+      return { ...base, state: 'released', fingerprint, expiresAtMs: suspectUntilMs }
+    case completed: {
+      const ended = { completedAtMs: sinceMs, failed: (flags & 2) !== 0, expiresAtMs: retainedUntilMs }
+      return { ...base, state: 'completed', fingerprint, ...ended, response: decodeResponse(envelope, body) }
     }
-    case 4:
-      return { ...base, state: 'unknown', fingerprint, sinceMs }
+    case unknown:
+      return { ...base, state: 'unknown', fingerprint, sinceMs, expiresAtMs: suspectUntilMs }
     default:
       throw new Error(`there is no state ${state}.`)
   }
 }
 
 function partsOf(stored: Buffer): readonly [Buffer, Buffer, Buffer, Buffer, Buffer] {
-  const ownerEnd = headBytes + stored.readUInt16LE(45)
-  const fingerprintEnd = ownerEnd + stored.readUInt16LE(47)
-  const labelEnd = fingerprintEnd + stored.readUIntLE(49, 3)
-  const envelopeEnd = labelEnd + stored.readUIntLE(52, 3)
-  if (stored.length !== envelopeEnd + stored.readUInt32LE(55))
+  const ownerEnd = headBytes + stored.readUInt16LE(32)
+  const fingerprintEnd = ownerEnd + stored.readUInt16LE(34)
+  const labelEnd = fingerprintEnd + stored.readUIntLE(36, 3)
+  const envelopeEnd = labelEnd + stored.readUIntLE(39, 3)
+  if (stored.length !== envelopeEnd + stored.readUInt32LE(42))
     throw new Error('its head does not fit the rest.')
   return [
     stored.subarray(headBytes, ownerEnd),

@@ -6,16 +6,22 @@ export interface Script {
 }
 
 export const abandon: Script = {
-  sha: '88f1009ff58070c21b7ac4b009199caff5383509',
+  sha: '328fefc4f407e234277a47a1dd45c3f27b91d52a',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -31,9 +37,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -42,13 +47,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -57,12 +66,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
@@ -70,15 +81,9 @@ local function next_token(previous)
 end
 local function write_released(record, clean)
   record.state = RELEASED
-  if clean and not record.takeover then
-    record.fingerprint = ''
-    record.expires = now_ms + record.retain
-  else
-    record.expires = now_ms + record.retain_unknown
-  end
+  record.since = now_ms
+  if clean and not record.takeover then record.fingerprint = '' end
   record.takeover = false
-  record.since = 0
-  record.lease_until = 0
   write(record)
 end
 local record = read()
@@ -88,16 +93,22 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: 'b01d6d2d1d37bd786a621e95b4a316703a018280',
+  sha: '95344a6b6179c7a8f9794a5bbfcb37ff891da915',
   source: `#!lua
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -113,9 +124,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -124,13 +134,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -139,23 +153,25 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
   return math.max(previous + 1, now_us)
 end
+local SHA256_KINDS = { [255] = 'b1', [254] = 'v1', [253] = 'c1' }
 local function digests_of(fingerprint)
   local digests, at = {}, 1
   while at <= #fingerprint do
-    local kind, bytes
-    kind, bytes, at = struct.unpack('<Bc0H', fingerprint, at)
-    if bytes == 65535 then bytes = 32 end
+    local kind, bytes = SHA256_KINDS[string.byte(fingerprint, at)], 32
+    if kind then at = at + 1 else kind, bytes, at = struct.unpack('<Bc0H', fingerprint, at) end
     if kind ~= '' then digests[kind] = string.sub(fingerprint, at, at + bytes - 1) end
     at = at + bytes
   end
@@ -176,8 +192,6 @@ if unreadable then return { 6, unreadable } end
 local function grant(taken_over)
   local token = next_token(previous_token)
   local attempt = record and record.attempt + 1 or 1
-  local lease_until = now_ms + tonumber(ARGV[7])
-  local retain_unknown = tonumber(ARGV[5])
   write({
     state = RUNNING,
     takeover = taken_over > 0,
@@ -185,10 +199,9 @@ local function grant(taken_over)
     token = token,
     attempt = attempt,
     since = now_ms,
-    expires = lease_until + retain_unknown,
     retain = tonumber(ARGV[4]),
-    retain_unknown = retain_unknown,
-    lease_until = lease_until,
+    retain_unknown = tonumber(ARGV[5]),
+    lease_until = now_ms + tonumber(ARGV[7]),
     owner = ARGV[1],
     fingerprint = ARGV[2],
     label = ARGV[6],
@@ -203,7 +216,6 @@ if comparison == 'incomparable' then return { 4 } end
 if record.state == RUNNING then
   if record.owner == ARGV[1] then
     record.lease_until = math.max(record.lease_until, now_ms + tonumber(ARGV[7]))
-    record.expires = record.lease_until + record.retain_unknown
     write(record)
     return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms }
   end
@@ -221,22 +233,28 @@ if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4
   return grant(taken_over)
 end
 if record.state == COMPLETED then
-  return { 1, record.failed and 1 or 0, record.expires - now_ms, record.envelope, record.body }
+  return { 1, record.failed and 1 or 0, expiry_of(record) - now_ms, record.envelope, record.body }
 end
 return { 5 }`,
 }
 
 export const complete: Script = {
-  sha: '42aea4d26a2617edc25e314222dbc42bf0715e85',
+  sha: '77416abfef596fc0338f2ef1c84d6ce7d0f7126c',
   source: `#!lua
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -252,9 +270,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -263,13 +280,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -278,12 +299,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
@@ -310,7 +333,6 @@ lease.state = tonumber(ARGV[10])
 lease.takeover = false
 lease.failed = ARGV[11] == '1'
 lease.since = now_ms
-lease.expires = now_ms + (lease.state == COMPLETED and lease.retain or lease.retain_unknown)
 lease.envelope = ARGV[12]
 lease.body = ARGV[13]
 write(lease)
@@ -318,16 +340,22 @@ return 1`,
 }
 
 export const completeWithoutMemory: Script = {
-  sha: '2a79dc0e18d72cc701a4f40092d1cf39a60a0fa0',
+  sha: 'a21f8a89c23c24861772f5463df788ac4458df78',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -343,9 +371,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -354,13 +381,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -369,12 +400,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
@@ -401,7 +434,6 @@ lease.state = tonumber(ARGV[10])
 lease.takeover = false
 lease.failed = ARGV[11] == '1'
 lease.since = now_ms
-lease.expires = now_ms + (lease.state == COMPLETED and lease.retain or lease.retain_unknown)
 lease.envelope = ARGV[12]
 lease.body = ARGV[13]
 write(lease)
@@ -409,16 +441,22 @@ return 1`,
 }
 
 export const forget: Script = {
-  sha: 'a61257a29fb4382951b1aba008fc0e96deb2b4e8',
+  sha: 'e02768fbc52c2365548602d2b7baa6fa2bb336c4',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -434,9 +472,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -445,13 +482,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -460,12 +501,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
@@ -491,16 +534,22 @@ return { now_ms, value }`,
 }
 
 export const release: Script = {
-  sha: 'a61ec9658f031a1bfe71b7e484cc2141f473ce31',
+  sha: 'a15338fc75fa09b349ab4136c7e34880aa414e91',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -516,9 +565,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -527,13 +575,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -542,12 +594,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
@@ -555,15 +609,9 @@ local function next_token(previous)
 end
 local function write_released(record, clean)
   record.state = RELEASED
-  if clean and not record.takeover then
-    record.fingerprint = ''
-    record.expires = now_ms + record.retain
-  else
-    record.expires = now_ms + record.retain_unknown
-  end
+  record.since = now_ms
+  if clean and not record.takeover then record.fingerprint = '' end
   record.takeover = false
-  record.since = 0
-  record.lease_until = 0
   write(record)
 end
 local record, _, unreadable = read()
@@ -578,16 +626,22 @@ return 1`,
 }
 
 export const renew: Script = {
-  sha: 'b39a24159fae17de493ca47a61bb1017be2ae32d',
+  sha: 'efd056e89aa1735b99b2fc2133f2fbe0bc476796',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -603,9 +657,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -614,13 +667,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -629,12 +686,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
@@ -658,29 +717,33 @@ if not record or record.token < lease.token then
   lease.state = RUNNING
   lease.since = now_ms
   lease.lease_until = lease_until
-  lease.expires = lease_until + lease.retain_unknown
   write(lease)
   return 1
 end
 if record.token > lease.token or record.state == RELEASED then return 0 end
 if record.state ~= RUNNING then return 1 end
 record.lease_until = math.max(record.lease_until, lease_until)
-record.expires = record.lease_until + record.retain_unknown
 write(record)
 return 1`,
 }
 
 export const settle: Script = {
-  sha: '402fe0889914b1bab0aca5f013a300057c600c57',
+  sha: '0d5cbb3a6d5498a5fa49636ab09ff90e810c0fc6',
   source: `#!lua
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -696,9 +759,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -707,13 +769,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -722,12 +788,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)
@@ -740,19 +808,14 @@ if record.state == RUNNING and record.lease_until > now_ms then return 'running'
 if record.state == COMPLETED and not record.failed then return 'completed' end
 if ARGV[1] == 'response' and record.fingerprint == '' then return 'absent' end
 record.token = next_token(record.token)
-record.expires = now_ms + record.retain
+record.since = now_ms
 record.takeover = false
 record.failed = false
-record.lease_until = 0
 if ARGV[1] == 'release' then
   record.state = RELEASED
-  record.since = 0
   record.fingerprint = ''
-  record.envelope = ''
-  record.body = ''
 else
   record.state = COMPLETED
-  record.since = now_ms
   record.envelope = ARGV[2]
   record.body = ARGV[3]
 end
@@ -761,16 +824,22 @@ return 'settled'`,
 }
 
 export const watch: Script = {
-  sha: '3dffedc4065031326e7ea1693febcc86f73d56c2',
+  sha: 'ec8edd8b246ed21238f8be175b551a5c5d31557c',
   source: `#!lua
-local LAYOUT = '<BBBBI7I4I6I6I6I6I6HHI3I3I4'
-local HEAD_BYTES = 59
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now_ms = math.floor(now_us / 1000)
 local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
 local function read()
   local value = redis.pcall('GET', KEYS[1])
   if not value then return nil, 0, nil end
@@ -786,9 +855,8 @@ local function read()
   if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
   local record = {}
   local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.expires,
-    record.retain, record.retain_unknown, record.lease_until,
-    owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
   local fingerprint_at = HEAD_BYTES + owner_bytes
   local label_at = fingerprint_at + fingerprint_bytes
   local envelope_at = label_at + label_bytes
@@ -797,13 +865,17 @@ local function read()
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
   watched = bit.band(flags, 4) ~= 0
-  if record.expires <= now_ms then return nil, record.token, nil end
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
   record.label = string.sub(value, label_at + 1, envelope_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
   record.body = string.sub(value, body_at + 1)
   return record, record.token, nil
 end
@@ -812,12 +884,14 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local envelope, body = record.envelope or '', record.body or ''
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since or 0, record.expires, record.retain, record.retain_unknown, record.lease_until or 0,
+    record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
   redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', record.expires))
+    'PXAT', string.format('%.0f', expiry_of(record)))
   notify()
 end
 local function next_token(previous)

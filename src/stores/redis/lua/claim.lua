@@ -22,13 +22,14 @@
 -- include record.lua
 
 -- A fingerprint is a list of digests, each: length and bytes of its kind, length and bytes of the digest. A
--- length of 65535 stands for the 32 bytes of a SHA-256; a kind of no length is not compared.
+-- kind of no length is not compared. A SHA-256 of a common kind is one byte for the kind, and its 32 bytes.
+local SHA256_KINDS = { [255] = 'b1', [254] = 'v1', [253] = 'c1' }
+
 local function digests_of(fingerprint)
   local digests, at = {}, 1
   while at <= #fingerprint do
-    local kind, bytes
-    kind, bytes, at = struct.unpack('<Bc0H', fingerprint, at)
-    if bytes == 65535 then bytes = 32 end
+    local kind, bytes = SHA256_KINDS[string.byte(fingerprint, at)], 32
+    if kind then at = at + 1 else kind, bytes, at = struct.unpack('<Bc0H', fingerprint, at) end
     if kind ~= '' then digests[kind] = string.sub(fingerprint, at, at + bytes - 1) end
     at = at + bytes
   end
@@ -53,8 +54,6 @@ if unreadable then return { 6, unreadable } end
 local function grant(taken_over)
   local token = next_token(previous_token)
   local attempt = record and record.attempt + 1 or 1
-  local lease_until = now_ms + tonumber(ARGV[7])
-  local retain_unknown = tonumber(ARGV[5])
   write({
     state = RUNNING,
     takeover = taken_over > 0,
@@ -62,10 +61,9 @@ local function grant(taken_over)
     token = token,
     attempt = attempt,
     since = now_ms,
-    expires = lease_until + retain_unknown,
     retain = tonumber(ARGV[4]),
-    retain_unknown = retain_unknown,
-    lease_until = lease_until,
+    retain_unknown = tonumber(ARGV[5]),
+    lease_until = now_ms + tonumber(ARGV[7]),
     owner = ARGV[1],
     fingerprint = ARGV[2],
     label = ARGV[6],
@@ -85,7 +83,6 @@ if record.state == RUNNING then
   if record.owner == ARGV[1] then
     -- The same claim arrived twice: the same token, not a second winner.
     record.lease_until = math.max(record.lease_until, now_ms + tonumber(ARGV[7]))
-    record.expires = record.lease_until + record.retain_unknown
     write(record)
     return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms }
   end
@@ -107,6 +104,6 @@ if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4
   return grant(taken_over)
 end
 if record.state == COMPLETED then
-  return { 1, record.failed and 1 or 0, record.expires - now_ms, record.envelope, record.body }
+  return { 1, record.failed and 1 or 0, expiry_of(record) - now_ms, record.envelope, record.body }
 end
 return { 5 }

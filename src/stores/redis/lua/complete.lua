@@ -25,7 +25,6 @@ lease.state = tonumber(ARGV[10])
 lease.takeover = false
 lease.failed = ARGV[11] == '1'
 lease.since = now_ms
-lease.expires = now_ms + (lease.state == COMPLETED and lease.retain or lease.retain_unknown)
 lease.envelope = ARGV[12]
 lease.body = ARGV[13]
 write(lease)

@@ -19,7 +19,6 @@ if not record or record.token < lease.token then
   lease.state = RUNNING
   lease.since = now_ms
   lease.lease_until = lease_until
-  lease.expires = lease_until + lease.retain_unknown
   write(lease)
   return 1
 end
@@ -27,6 +26,5 @@ if record.token > lease.token or record.state == RELEASED then return 0 end
 if record.state ~= RUNNING then return 1 end
 -- A clock that went back must not shorten a lease that was already given.
 record.lease_until = math.max(record.lease_until, lease_until)
-record.expires = record.lease_until + record.retain_unknown
 write(record)
 return 1

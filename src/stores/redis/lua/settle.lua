@@ -19,19 +19,14 @@ if record.state == COMPLETED and not record.failed then return 'completed' end
 if ARGV[1] == 'response' and record.fingerprint == '' then return 'absent' end
 
 record.token = next_token(record.token)
-record.expires = now_ms + record.retain
+record.since = now_ms
 record.takeover = false
 record.failed = false
-record.lease_until = 0
 if ARGV[1] == 'release' then
   record.state = RELEASED
-  record.since = 0
   record.fingerprint = ''
-  record.envelope = ''
-  record.body = ''
 else
   record.state = COMPLETED
-  record.since = now_ms
   record.envelope = ARGV[2]
   record.body = ARGV[3]
 end
