@@ -51,8 +51,13 @@ export interface IoredisSubscriber {
   disconnect(): void
 }
 
+export interface NodeRedisEmitter {
+  on(event: 'error', listener: (error: Error) => void): unknown
+  listenerCount(event: 'error'): number
+}
+
 /** The client of `createClient` in node-redis 5 or 6. */
-export interface NodeRedisClient {
+export interface NodeRedisClient extends NodeRedisEmitter {
   readonly isOpen: boolean
   readonly isReady: boolean
   sendCommand(args: readonly RedisArgument[], options?: NodeRedisCommandOptions): Promise<unknown>
@@ -60,7 +65,7 @@ export interface NodeRedisClient {
 }
 
 /** The client of `createCluster` in node-redis 5 or 6. */
-export interface NodeRedisCluster extends NodeRedisSubscribing {
+export interface NodeRedisCluster extends NodeRedisSubscribing, NodeRedisEmitter {
   readonly isOpen: boolean
   readonly masters: readonly NodeRedisMaster[]
   readonly slots: ReadonlyArray<{ readonly master: NodeRedisMaster }>
@@ -79,7 +84,7 @@ export interface NodeRedisMaster {
 }
 
 /** The client of `createSentinel` in node-redis 5 or 6. */
-export interface NodeRedisSentinel extends NodeRedisSubscribing {
+export interface NodeRedisSentinel extends NodeRedisSubscribing, NodeRedisEmitter {
   readonly isOpen: boolean
   readonly isReady: boolean
   sendCommand(

@@ -1,6 +1,7 @@
 import type {
   NodeRedisClient,
   NodeRedisCluster,
+  NodeRedisEmitter,
   NodeRedisMaster,
   NodeRedisNode,
   NodeRedisSentinel,
@@ -29,6 +30,7 @@ const asBuffers = { typeMapping: { 36: Buffer } }
 // node-redis writes all commands of one turn together: what it is given at once is a pipeline.
 
 export function nodeRedisConnection(client: NodeRedisClient): Connection {
+  surviveErrors(client)
   const send = (command: readonly RedisArgument[]) => client.sendCommand(command, asBuffers)
   return {
     keyPrefix: '',
@@ -47,6 +49,7 @@ export function nodeRedisConnection(client: NodeRedisClient): Connection {
 }
 
 export function nodeRedisSentinelConnection(sentinel: NodeRedisSentinel): Connection {
+  surviveErrors(sentinel)
   const send = (command: readonly RedisArgument[]) => sentinel.sendCommand(false, [...command], asBuffers)
   return {
     keyPrefix: '',
@@ -60,6 +63,7 @@ export function nodeRedisSentinelConnection(sentinel: NodeRedisSentinel): Connec
 }
 
 export function nodeRedisClusterConnection(cluster: NodeRedisCluster): Connection {
+  surviveErrors(cluster)
   const send = (key: string, command: readonly RedisArgument[]) =>
     cluster.sendCommand(key, false, [...command], asBuffers)
   return {
@@ -78,6 +82,14 @@ export function nodeRedisClusterConnection(cluster: NodeRedisCluster): Connectio
     },
     openSubscriber: async () => subscriberOf(cluster, () => {}),
   }
+}
+
+/**
+ * Without a listener, a lost connection is an uncaught 'error' event, and ends the process with all its requests.
+ * The requests that meet it are answered 503, and the engine's events tell of it.
+ */
+function surviveErrors(client: NodeRedisEmitter): void {
+  if (client.listenerCount('error') === 0) client.on('error', () => {})
 }
 
 function settleAll(
