@@ -10,19 +10,21 @@ import type { Problem } from '../protocol/problem.ts'
 export type Next = (error?: unknown) => void
 
 /** The options of {@link idempotency} on Express. */
-export interface ExpressOptions<Request extends IncomingMessage = IncomingMessage>
-  extends HttpOptions<Request> {
+export interface ExpressOptions<
+  Request extends IncomingMessage = IncomingMessage,
+  Response extends ServerResponse = ServerResponse,
+> extends HttpOptions<Request> {
   /**
    * Answers with a problem in the API's own envelope; status and body are yours to write, `Retry-After` and
    * hapax's own headers are set already. Call `next(error)` to leave it to the app's error handler.
    */
-  respond?: Respond<Request>
+  respond?: Respond<Request, Response>
 }
 
-export type Respond<Request> = (
+export type Respond<Request, Response = ServerResponse> = (
   problem: Problem,
   request: Request,
-  response: ServerResponse,
+  response: Response,
   next: Next,
 ) => void
 
@@ -43,15 +45,17 @@ export interface ExpressIdempotency extends Idempotency {
  * app.use('/api', once, express.json())
  * process.once('SIGTERM', () => server.close(() => once.close()))
  */
-export function idempotency<Request extends IncomingMessage>(
-  options: ExpressOptions<Request>,
-): ExpressIdempotency {
-  const { engine, http, respond } = readHttpOptions<Request, Respond<Request>>(options)
+export function idempotency<
+  Request extends IncomingMessage,
+  Response extends ServerResponse = ServerResponse,
+>(options: ExpressOptions<Request, Response>): ExpressIdempotency {
+  const { engine, http, respond } = readHttpOptions<Request, Respond<Request, Response>>(options)
   const guard = new Guard<Request>(engine, http)
 
-  function middleware(incoming: IncomingMessage, response: ServerResponse, next: Next): void {
-    // The app's types say which request reaches this middleware; Express can't be asked.
+  function middleware(incoming: IncomingMessage, outgoing: ServerResponse, next: Next): void {
+    // The app's types say which request and response reach this middleware; Express can't be asked.
     const request = incoming as ExpressRequest<Request>
+    const response = outgoing as Response
     if (!guard.guards(request, request.method) || !enter(guard, request, response)) return next()
     const target = request.originalUrl ?? request.url ?? ''
     passThrough(guard, {

@@ -21,8 +21,16 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(callback, delayMs) {
-    const timer = setTimeout(callback, delayMs)
-    timer.unref()
+    let timer: NodeJS.Timeout
+    const arm = (leftMs: number) => {
+      const stepMs = Math.min(leftMs, longestStepMs)
+      timer = setTimeout(() => (stepMs < leftMs ? arm(leftMs - stepMs) : callback()), stepMs)
+      timer.unref()
+    }
+    arm(delayMs)
     return { cancel: () => clearTimeout(timer) }
   },
 }
+
+/** setTimeout() fires at once for a longer delay, and a heartbeat that is due next month would spin. */
+const longestStepMs = 2 ** 31 - 1

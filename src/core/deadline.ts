@@ -1,9 +1,10 @@
 import type { Clock, Timer } from './clock.ts'
+import { IdempotencyError } from './errors.ts'
 
 /** The operation did not finish in time. Whether it took effect is unknown. */
-export class DeadlineExceeded extends Error {
+export class DeadlineExceeded extends IdempotencyError {
   constructor(limitMs: number) {
-    super(`The store did not answer within ${limitMs} ms.`)
+    super('store-failed', `The store did not answer within ${limitMs} ms.`)
     this.name = 'DeadlineExceeded'
   }
 }
@@ -14,6 +15,8 @@ interface Entry {
   expire: ((error: DeadlineExceeded) => void) | undefined
 }
 
+const fewFinished = 1_000
+
 /**
  * Bounds every store operation by the same time. Since all limits are equal, operations expire in the order
  * they began: one queue and one timer serve them all, where a timer each would cost more than the claim.
@@ -22,7 +25,8 @@ export class Deadline {
   readonly #clock: Clock
   readonly #limitMs: number
   #queue: Entry[] = []
-  #head = 0
+  /** How many entries of the queue have ended. */
+  #finished = 0
   #timer: Timer | undefined
 
   constructor(clock: Clock, limitMs: number) {
@@ -35,34 +39,47 @@ export class Deadline {
     return new Promise((resolve, reject) => {
       const entry: Entry = { expiresAtMs: this.#clock.monotonic() + this.#limitMs, expire: reject }
       this.#queue.push(entry)
-      this.#timer ??= this.#clock.setTimer(() => this.#sweep(), this.#limitMs)
+      if (this.#timer === undefined) this.#arm(this.#limitMs)
       operation.then(
         (value) => {
-          entry.expire = undefined
+          this.#finish(entry)
           resolve(value)
         },
         (error: unknown) => {
-          entry.expire = undefined
-          reject(error instanceof Error ? error : new Error(String(error)))
+          this.#finish(entry)
+          reject(error)
         },
       )
     })
   }
 
+  #finish(entry: Entry): void {
+    if (entry.expire === undefined) return
+    entry.expire = undefined
+    this.#finished += 1
+    // The timer sweeps once in `limitMs`; a long limit must not let the queue grow until then.
+    if (this.#finished > fewFinished && this.#finished > this.#queue.length / 2) this.#dropFinished()
+  }
+
   #sweep(): void {
     const nowMs = this.#clock.monotonic()
-    this.#timer = undefined
-    for (; this.#head < this.#queue.length; this.#head += 1) {
-      const entry = this.#queue[this.#head]
-      if (entry?.expire === undefined) continue
+    for (const entry of this.#queue) {
       if (entry.expiresAtMs > nowMs) break
-      entry.expire(new DeadlineExceeded(this.#limitMs))
+      entry.expire?.(new DeadlineExceeded(this.#limitMs))
+      entry.expire = undefined
     }
-    this.#queue = this.#queue.slice(this.#head)
-    this.#head = 0
-    const next = this.#queue[0]
-    if (next !== undefined) {
-      this.#timer = this.#clock.setTimer(() => this.#sweep(), Math.max(1, next.expiresAtMs - nowMs))
-    }
+    this.#dropFinished()
+    this.#timer = undefined
+    const [next] = this.#queue
+    if (next !== undefined) this.#arm(Math.max(1, next.expiresAtMs - nowMs))
+  }
+
+  #dropFinished(): void {
+    this.#queue = this.#queue.filter((entry) => entry.expire !== undefined)
+    this.#finished = 0
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#clock.setTimer(() => this.#sweep(), delayMs)
   }
 }

@@ -3,19 +3,30 @@ import { recordId } from '../protocol/identity.ts'
 import type { ProblemCode } from '../protocol/codes.ts'
 import { createProblem, type Problem } from '../protocol/problem.ts'
 import { AbandonedClaims } from './abandoned.ts'
-import { Deadline } from './deadline.ts'
+import { Deadline, DeadlineExceeded } from './deadline.ts'
 import type { Decision } from './decision.ts'
+import { IdempotencyError } from './errors.ts'
 import { Events, type StoreOperation } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { keepProcessAlive } from './keep-alive.ts'
 import { Lease, type LeaseKeeper } from './lease.ts'
-import { Misuse } from './misuse.ts'
+import { Misuse, safely } from './misuse.ts'
 import type { StoredResponse } from './record.ts'
 import { reconcile } from './recovery.ts'
 import { Renewals } from './renewals.ts'
 import type { Call, EngineSettings } from './settings.ts'
 import { attach, detach } from './shared-store.ts'
-import type { ClaimedResult, ClaimRequest, ClaimResult, HeldLease, Store, WriteResult } from './store.ts'
+import type {
+  ClaimedResult,
+  ClaimRequest,
+  ClaimResult,
+  HeldLease,
+  Store,
+  Unsubscribe,
+  WriteResult,
+} from './store.ts'
 import { type FinalWrite, UnacknowledgedWrites } from './unacknowledged.ts'
+import { UnfinishedWork } from './unfinished.ts'
 import { Waiting } from './waiting.ts'
 
 /** Decides what becomes of a keyed request: the only place where the protocol is carried out. */
@@ -30,15 +41,16 @@ export class Engine implements LeaseKeeper {
   readonly #abandoned: AbandonedClaims
   readonly #heartbeat: Heartbeat
   readonly #waiting: Waiting
+  readonly #unfinished: UnfinishedWork
   #closing: Promise<void> | undefined
-  #idle: (() => void) | undefined
 
   constructor(settings: EngineSettings) {
     const { store, clock } = settings
     this.#settings = settings
     this.#store = store
-    this.events = new Events(settings.on, (message) => settings.logger.warn(message))
-    this.misuse = new Misuse(settings.logger, settings.silence)
+    const logger = safely(settings.logger)
+    this.events = new Events(settings.on, (message) => logger.warn(message))
+    this.misuse = new Misuse(logger, settings.silence)
     this.#deadline = new Deadline(clock, settings.storeTimeoutMs)
     this.#renewals = new Renewals(clock, (leases) => this.#bounded('renew', () => store.renew(leases)))
     this.#unacknowledged = new UnacknowledgedWrites(clock, (held, write) => this.#perform(held, write))
@@ -46,7 +58,8 @@ export class Engine implements LeaseKeeper {
       this.#bounded('abandon', () => store.abandon(id, owner)),
     )
     this.#heartbeat = new Heartbeat(clock, [this.#renewals, this.#unacknowledged, this.#abandoned])
-    this.#waiting = new Waiting(store, clock, settings.maxWaiters)
+    this.#waiting = new Waiting((id, listener) => this.#watch(id, listener), clock, settings.maxWaiters)
+    this.#unfinished = new UnfinishedWork(clock)
     attach(store)
     if (!store.durable && process.env['NODE_ENV'] === 'production') {
       this.misuse.report('memory-store-in-production')
@@ -64,12 +77,11 @@ export class Engine implements LeaseKeeper {
   /** Claims the record of `call`, and says what to do. Never rejects for a reason that a store can give. */
   async begin(call: Call): Promise<Decision> {
     const request = this.#claimRequest(call)
-    if (this.#closing !== undefined) return this.#reject(call, request, 'store-unavailable', shuttingDown)
-    const sentMs = this.nowMs()
+    this.#unfinished.begin()
     try {
-      return await this.#decide(call, request, await this.#claim(request), sentMs)
-    } catch (error) {
-      return this.#withoutStore(call, request, error)
+      return await this.#begin(call, request)
+    } finally {
+      this.#unfinished.end()
     }
   }
 
@@ -86,13 +98,26 @@ export class Engine implements LeaseKeeper {
   async write(lease: Lease, write: FinalWrite): Promise<WriteResult | 'deferred'> {
     try {
       const result = await this.#perform(lease.held, write)
-      this.#forgetLease(lease)
+      this.#endLease(lease)
       return result
     } catch (error) {
       this.events.emit({ ...lease.about, type: 'record-deferred', error })
-      void this.#keepTrying(lease, write)
+      this.#renewals.resume(lease)
+      void this.#follow(lease, write.kind, this.#unacknowledged.add(lease.held, write))
       return 'deferred'
     }
+  }
+
+  async #begin(call: Call, request: ClaimRequest): Promise<Decision> {
+    const sentMs = this.nowMs()
+    let result: ClaimResult
+    try {
+      if (this.#closing !== undefined) throw shuttingDown()
+      result = await this.#claim(request)
+    } catch (error) {
+      return this.#withoutStore(call, request, error)
+    }
+    return this.#decide(call, request, result, sentMs)
   }
 
   async #decide(call: Call, request: ClaimRequest, result: ClaimResult, sentMs: number): Promise<Decision> {
@@ -125,6 +150,7 @@ export class Engine implements LeaseKeeper {
       takeover,
     })
     this.#renewals.add(lease, sentMs)
+    this.#unfinished.begin()
     this.events.emit({
       ...lease.about,
       type: 'claimed',
@@ -165,8 +191,9 @@ export class Engine implements LeaseKeeper {
     let sentMs = this.nowMs()
     const end = await this.#waiting.join({
       id: request.id,
-      group: `${request.id} ${policy.recovery}`,
+      group: `${request.id} ${policy.recovery} ${request.fingerprint}`,
       waitMs: concurrent.waitMs,
+      ageMs,
       claim: () => {
         sentMs = this.nowMs()
         return this.#claim(request)
@@ -210,27 +237,51 @@ export class Engine implements LeaseKeeper {
   }
 
   #withoutStore(call: Call, request: ClaimRequest, error: unknown): Decision {
-    if (this.#settings.onStoreError === 'reject') {
-      return this.#reject(call, request, 'store-unavailable', { retryAfterSeconds: 1 })
+    if (this.#closing !== undefined) {
+      const detail = 'This server is shutting down. Send the request again.'
+      return this.#reject(call, request, 'store-unavailable', { detail })
     }
+    if (this.#settings.onStoreError === 'reject') return this.#reject(call, request, 'store-unavailable')
     const about = { id: request.id, key: call.key, scope: String(call.scope) }
     this.events.emit({ ...about, type: 'bypassed', error })
     return { kind: 'bypass' }
   }
 
   async #claim(request: ClaimRequest): Promise<ClaimResult> {
+    this.#unfinished.begin()
+    let claiming: Promise<ClaimResult> | undefined
     try {
-      return await this.#bounded('claim', () => this.#store.claim(request))
+      const result = await this.#bounded('claim', () => (claiming = this.#store.claim(request)))
+      if (result.kind === 'claimed' && this.#closing !== undefined) throw shuttingDown()
+      return result
     } catch (error) {
       // The claim may have landed, or land yet.
       this.#abandon(request)
+      if (error instanceof DeadlineExceeded)
+        claiming?.then((late) => this.#giveBackLate(request, late), ignore)
       throw error
+    } finally {
+      this.#unfinished.end()
     }
   }
 
+  /** A claim that lay in a driver's queue for longer than a lease lands when nobody abandons it any more. */
+  #giveBackLate(request: ClaimRequest, result: ClaimResult): void {
+    if (result.kind === 'claimed') this.#abandon(request)
+  }
+
   #abandon({ id, owner, leaseMs }: ClaimRequest): void {
-    this.#bounded('abandon', () => this.#store.abandon(id, owner)).catch(() => {})
     this.#abandoned.add(id, owner, leaseMs)
+  }
+
+  async #watch(id: string, listener: () => void): Promise<Unsubscribe | undefined> {
+    try {
+      return await this.#store.watch?.(id, listener)
+    } catch (error) {
+      // Without a subscription waiters poll, which is slower and just as right.
+      this.events.emit({ type: 'store-error', operation: 'watch', error })
+      return undefined
+    }
   }
 
   #perform(held: HeldLease, write: FinalWrite): Promise<WriteResult> {
@@ -240,13 +291,18 @@ export class Engine implements LeaseKeeper {
     return this.#bounded('complete', () => this.#store.complete(held, write.outcome))
   }
 
-  async #keepTrying(lease: Lease, write: FinalWrite): Promise<void> {
+  /** Takes the write's kind only: the body of an outcome must not be held here, beyond the bound on them. */
+  async #follow(
+    lease: Lease,
+    kind: FinalWrite['kind'],
+    settled: Promise<WriteResult | 'lost'>,
+  ): Promise<void> {
     const sinceMs = this.nowMs()
-    const result = await this.#unacknowledged.add(lease.held, write)
-    this.#forgetLease(lease)
+    const result = await settled
+    this.#endLease(lease)
     if (result === 'lost') this.events.emit({ ...lease.about, type: 'record-lost' })
-    else if (result === 'stale')
-      this.events.emit({ ...lease.about, type: 'lease-lost', token: lease.held.token })
+    // A release that lost its reply may have landed, and let the key go to the next: that is no loss.
+    else if (result === 'stale' && kind === 'complete') lease.announceLoss()
     else this.events.emit({ ...lease.about, type: 'record-recovered', delayMs: this.nowMs() - sinceMs })
   }
 
@@ -259,27 +315,23 @@ export class Engine implements LeaseKeeper {
     }
   }
 
-  #forgetLease(lease: Lease): void {
+  #endLease(lease: Lease): void {
     this.#renewals.remove(lease)
-    if (this.#renewals.size === 0) this.#idle?.()
+    this.#unfinished.end()
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#waiting.close()
-    if (this.#renewals.size > 0) await this.#settleWithin(graceMs)
-    this.#unacknowledged.giveUp()
-    this.#heartbeat.stop()
-    if (detach(this.#store)) await this.#store.close()
-  }
-
-  #settleWithin(graceMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#settings.clock.setTimer(resolve, graceMs)
-      this.#idle = () => {
-        timer.cancel()
-        resolve()
-      }
-    })
+    const letProcessEnd = keepProcessAlive()
+    try {
+      this.#waiting.close()
+      await this.#unfinished.ended(graceMs)
+      this.#unacknowledged.giveUp()
+      await this.#deadline.bound(this.#abandoned.close()).catch(ignore)
+      this.#heartbeat.stop()
+      if (detach(this.#store)) await this.#bounded('close', () => this.#store.close())
+    } finally {
+      letProcessEnd()
+    }
   }
 
   #claimRequest({ key, scope, fingerprint, settings }: Call): ClaimRequest {
@@ -294,7 +346,12 @@ export class Engine implements LeaseKeeper {
   }
 }
 
-const shuttingDown = { retryAfterSeconds: 1, detail: 'This server is shutting down. Send the request again.' }
+function shuttingDown(): IdempotencyError {
+  return new IdempotencyError('store-closed', 'The engine is shutting down and takes no more requests.')
+}
+
+function ignore(): void {}
+
 const incomparable =
   'The record of this key was written by another release, so it cannot be compared with this request.'
 const unreadable = 'The record of this key cannot be read, so nobody can tell what became of it.'

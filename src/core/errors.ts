@@ -21,7 +21,7 @@ export type ErrorCode =
 export class IdempotencyError extends Error {
   readonly code: ErrorCode
   /** For an error that an HTTP API would answer with a problem document. */
-  readonly problem?: Problem
+  declare readonly problem?: Problem
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; problem?: Problem } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -45,6 +45,19 @@ export function invalidOption(option: string, expected: string, received: unknow
     'invalid-option',
     `Option "${option}" must be ${expected}; received ${describe(received)}.`,
   )
+}
+
+/** What can be said of anything that was thrown. Never throws itself, whatever was. */
+export function nameAndMessage(thrown: unknown): { name: string; message: string } {
+  try {
+    // By shape: an Error of another realm (a vm context, a test runner's) is no `instanceof Error` here.
+    if (typeof thrown !== 'object' || thrown === null || !('message' in thrown)) {
+      return { name: 'Error', message: String(thrown) }
+    }
+    return { name: 'name' in thrown ? String(thrown.name) : 'Error', message: String(thrown.message) }
+  } catch {
+    return { name: 'Error', message: 'a value was thrown that has no text' }
+  }
 }
 
 function describe(value: unknown): string {

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { ProblemCode } from '../protocol/codes.ts'
+import { nameAndMessage } from './errors.ts'
 import type { TombstoneReason } from './record.ts'
 import type { Takeover } from './store.ts'
 
@@ -31,7 +32,9 @@ export type IdempotencyEvent =
   /** Refused before any record was looked at: a missing or malformed key, a body that is too large. */
   | { readonly type: 'refused'; readonly code: ProblemCode }
   | (About & { readonly type: 'bypassed'; readonly error: unknown })
-  | (About & { readonly type: 'reconciled'; readonly verdict: 'response' | 'rerun' | 'refuse' | 'threw' })
+  | (About & { readonly type: 'reconciled'; readonly verdict: 'response' | 'rerun' | 'refuse' })
+  /** The `recovery` function failed, which counts as `'refuse'`. */
+  | (About & { readonly type: 'reconciled'; readonly verdict: 'threw'; readonly error: unknown })
   /** A later token exists: another run took over, or an operator settled the record. */
   | (About & { readonly type: 'lease-lost'; readonly token: number })
   /** The handler did not answer within `maxRun`; its lease is no longer renewed. */
@@ -45,6 +48,7 @@ export type IdempotencyEvent =
 
 export type StoreOperation = 'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'watch' | 'close'
 
+/** A promise that it returns is not awaited; a rejection is logged. */
 export type EventListener = (event: IdempotencyEvent) => void
 
 const diagnostics = channel('hapax:event')
@@ -62,11 +66,17 @@ export class Events {
   emit(event: IdempotencyEvent): void {
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
     if (this.#listener === undefined) return
+    // A listener that fails must not turn a recorded outcome into an unknown one, nor end the process.
     try {
-      this.#listener(event)
+      const returned: unknown = this.#listener(event)
+      if (returned instanceof Promise) returned.catch((error: unknown) => this.#blame(event, error))
     } catch (error) {
-      // A listener that throws must not turn a recorded outcome into an unknown one.
-      this.#warn(`The "on" listener threw on a "${event.type}" event: ${String(error)}`)
+      this.#blame(event, error)
     }
+  }
+
+  #blame(event: IdempotencyEvent, error: unknown): void {
+    const { name, message } = nameAndMessage(error)
+    this.#warn(`The "on" listener threw on a "${event.type}" event: ${name}: ${message}`)
   }
 }

@@ -1,6 +1,6 @@
 import { Engine } from './engine.ts'
 import { type EngineOptions, engineReaders, engineSettings } from './options.ts'
-import { readOptions } from './option-readers.ts'
+import { duration, readOptions } from './option-readers.ts'
 import { run, type RunContext, type RunRequest } from './run.ts'
 import type { Store } from './store.ts'
 
@@ -17,7 +17,9 @@ export interface Idempotency {
   run<T>(request: RunRequest<T>, fn: (context: RunContext) => T | Promise<T>): Promise<T>
   /**
    * Takes no more claims, lets what runs finish and be recorded (at most `graceMs`, default 30 s), then closes
-   * the store if hapax opened what it holds.
+   * the store if hapax opened what it holds. Until it has, the process does not end by itself.
+   *
+   * Rejects where the store can't be closed.
    */
   close(options?: { graceMs?: number }): Promise<void>
 }
@@ -30,6 +32,8 @@ export function idempotencyOver(options: EngineOptions, defaultStore: () => Stor
 export function idempotencyOf(engine: Engine): Idempotency {
   return {
     run: (request, fn) => run(engine, request, fn),
-    close: ({ graceMs = 30_000 } = {}) => engine.close({ graceMs }),
+    close: async ({ graceMs } = {}) => engine.close({ graceMs: readGraceMs(graceMs, 'graceMs') }),
   }
 }
+
+const readGraceMs = duration(30_000, 0)

@@ -42,6 +42,7 @@ export class Lease implements RenewableLease {
   readonly #startedMs: number
   #controller: AbortController | undefined
   #lost: IdempotencyError | undefined
+  #announced = false
   #finished: Promise<Finished> | undefined
 
   constructor(keeper: LeaseKeeper, details: LeaseDetails) {
@@ -90,7 +91,13 @@ export class Lease implements RenewableLease {
 
   onStale(): void {
     // The final write is on its way and will learn the same; a release that landed first also ends renewals.
-    if (this.recording) return
+    if (!this.recording) this.announceLoss()
+  }
+
+  /** A later token exists: says so once, and stops the handler if it still runs. */
+  announceLoss(): void {
+    if (this.#announced) return
+    this.#announced = true
     this.#keeper.events.emit({ ...this.about, type: 'lease-lost', token: this.held.token })
     this.#lose('Another run took over this idempotency key.')
   }
@@ -128,13 +135,15 @@ export class Lease implements RenewableLease {
     return 'recorded'
   }
 
-  #write(write: FinalWrite): Promise<WriteResult | 'deferred'> {
+  async #write(write: FinalWrite): Promise<WriteResult | 'deferred'> {
     this.recording = true
-    return this.#keeper.write(this, write)
+    const result = await this.#keeper.write(this, write)
+    if (result === 'stale') this.announceLoss()
+    return result
   }
 
   #lose(reason: string): void {
-    this.#lost = new IdempotencyError('outcome-unknown', reason)
+    this.#lost ??= new IdempotencyError('outcome-unknown', reason)
     this.#controller?.abort(this.#lost)
   }
 }

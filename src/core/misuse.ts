@@ -20,6 +20,19 @@ export const processWarnings: Logger = {
   warn: (message) => process.emitWarning(message, { type: 'HapaxWarning' }),
 }
 
+/** The user's logger, made safe: it is called in the middle of a claim, which its failure must not undo. */
+export function safely(logger: Logger): Logger {
+  return {
+    warn(message) {
+      try {
+        logger.warn(message)
+      } catch {
+        processWarnings.warn(message)
+      }
+    },
+  }
+}
+
 export class Misuse {
   readonly #logger: Logger
   readonly #settled: Set<MisuseCode>

@@ -54,9 +54,7 @@ export function listOf<const T extends string>(
   what: string,
 ): Reader<readonly T[]> {
   return (value = [], option) => {
-    const valid = (item: unknown): item is T =>
-      typeof item === 'string' && (choices === undefined || choices.some((choice) => choice === item))
-    if (Array.isArray(value) && value.every(valid)) return value
+    if (Array.isArray(value) && value.every((item) => isOneOf(choices, item))) return value
     throw invalidOption(option, `an array of ${what}`, value)
   }
 }
@@ -106,9 +104,10 @@ export type Readers<Shape> = { readonly [Name in keyof Shape]: Reader<Shape[Name
 
 /** Reads `options` by a table of readers; names that are not in the table are refused. */
 export function readOptions<Shape>(options: unknown, readers: Readers<Shape>): Shape {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options)
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw invalidOption('options', 'an object', options)
   for (const name of Object.keys(options)) {
-    if (!(name in readers)) throw unknownOption(name, Object.keys(readers))
+    if (!Object.hasOwn(readers, name)) throw unknownOption(name, Object.keys(readers))
   }
   const given = new Map<string, unknown>(Object.entries(options))
   const entries = Object.entries<Reader<unknown>>(readers).map(([name, read]) => [
@@ -122,8 +121,12 @@ export function readOptions<Shape>(options: unknown, readers: Readers<Shape>): S
 function unknownOption(name: string, known: readonly string[]): IdempotencyError {
   return new IdempotencyError(
     'invalid-option',
-    `Unknown option "${name}". The options are: ${[...known].sort().join(', ')}.`,
+    `Unknown option "${name}". The options are: ${known.toSorted().join(', ')}.`,
   )
+}
+
+function isOneOf<T extends string>(choices: readonly T[] | undefined, item: unknown): item is T {
+  return typeof item === 'string' && (choices === undefined || choices.some((choice) => choice === item))
 }
 
 function hasMethod(value: object, name: string): boolean {

@@ -149,8 +149,8 @@ export function recoveryReader<Context, Answer>(): Reader<RecoveryOption<Context
 
 function readConcurrent(value: unknown, option: string): Concurrent {
   if (value === undefined || value === 'reject') return { kind: 'reject' }
-  const wait = typeof value === 'object' && value !== null && 'wait' in value ? value.wait : undefined
-  const waitMs = parseDuration(wait)
+  const isWait = typeof value === 'object' && value !== null && Object.keys(value).join() === 'wait'
+  const waitMs = isWait && 'wait' in value ? parseDuration(value.wait) : undefined
   if (waitMs !== undefined && waitMs > 0) return { kind: 'wait', waitMs }
   throw invalidOption(option, '"reject" or { wait: <duration> }', value)
 }

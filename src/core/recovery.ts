@@ -39,11 +39,27 @@ async function askSafely(
   const { key, scope, about, signal } = lease
   try {
     const verdict = await ask({ key, scope, attempt: lease.held.attempt, takeover, signal })
+    if (!isVerdict(verdict)) throw new TypeError(wrongVerdict)
     const kind = typeof verdict === 'string' ? verdict : 'response'
     events.emit({ ...about, type: 'reconciled', verdict: kind })
     return verdict
-  } catch {
-    events.emit({ ...about, type: 'reconciled', verdict: 'threw' })
+  } catch (error) {
+    events.emit({ ...about, type: 'reconciled', verdict: 'threw', error })
     return 'refuse'
   }
 }
+
+/** What the application returned can't be trusted: to record it as it is could wedge the key or answer nonsense. */
+function isVerdict(verdict: unknown): verdict is StoredResponse | 'rerun' | 'refuse' {
+  if (verdict === 'rerun' || verdict === 'refuse') return true
+  return (
+    typeof verdict === 'object' &&
+    verdict !== null &&
+    'status' in verdict &&
+    Number.isInteger(verdict.status) &&
+    Number(verdict.status) >= 200 &&
+    Number(verdict.status) <= 599
+  )
+}
+
+const wrongVerdict = 'The "recovery" function must return an answer with a status, "rerun" or "refuse".'

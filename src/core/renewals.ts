@@ -24,6 +24,8 @@ interface Entry {
   renewAtMs: number
   renewing: boolean
   overdue: boolean
+  /** Given up after `maxRun`: renewed no more, and watched until its time is over. */
+  exceeded: boolean
 }
 
 /** Keeps all running leases alive, in one batch for each beat. */
@@ -38,10 +40,6 @@ export class Renewals extends Beating {
     this.#renew = renew
   }
 
-  get size(): number {
-    return this.#entries.size
-  }
-
   add(lease: RenewableLease, claimSentMs: number): void {
     const entry: Entry = {
       lease,
@@ -50,9 +48,17 @@ export class Renewals extends Beating {
       renewAtMs: claimSentMs + renewalPeriodMs(lease),
       renewing: false,
       overdue: false,
+      exceeded: false,
     }
     this.#entries.set(lease, entry)
     this.nextDueMs = Math.min(this.nextDueMs, dueMs(entry))
+  }
+
+  /** Renews a lease again that was given up: it has an outcome by now, which the store must learn. */
+  resume(lease: RenewableLease): void {
+    if (this.#entries.get(lease)?.exceeded === false) return
+    const nowMs = this.#clock.monotonic()
+    this.add(lease, nowMs - renewalPeriodMs(lease))
   }
 
   remove(lease: RenewableLease): void {
@@ -63,14 +69,14 @@ export class Renewals extends Beating {
     const batch: Entry[] = []
     for (const entry of this.#entries.values()) {
       if (isOver(entry, nowMs)) {
-        this.#entries.delete(entry.lease)
+        entry.exceeded = true
         entry.lease.onRunExceeded()
-        continue
       }
       if (!entry.overdue && nowMs >= overdueMs(entry)) {
         entry.overdue = true
         entry.lease.onOverdue()
       }
+      if (entry.exceeded && entry.overdue) this.#entries.delete(entry.lease)
       if (isDue(entry, nowMs)) batch.push(entry)
     }
     if (batch.length > 0) void this.#send(batch, nowMs)
@@ -84,7 +90,7 @@ export class Renewals extends Beating {
       for (const [index, entry] of batch.entries()) this.#acknowledge(entry, results[index], sentMs)
     } catch {
       // Reported by whoever gave `renew`. A store that is down is asked again soon, well within the lease.
-      for (const entry of batch) entry.renewAtMs = this.#clock.monotonic() + retryPeriodMs(entry.lease)
+      for (const entry of batch) this.#retrySoon(entry)
     } finally {
       for (const entry of batch) entry.renewing = false
       this.#reschedule()
@@ -93,14 +99,24 @@ export class Renewals extends Beating {
 
   #acknowledge(entry: Entry, result: RenewResult | undefined, sentMs: number): void {
     // Finished while the renewal was on its way: its answer no longer matters.
-    if (!this.#entries.has(entry.lease)) return
-    if (result === 'stale') {
-      this.#entries.delete(entry.lease)
-      entry.lease.onStale()
-      return
+    if (this.#entries.get(entry.lease) !== entry) return
+    switch (result) {
+      case 'renewed':
+        entry.acknowledgedMs = sentMs
+        entry.renewAtMs = sentMs + renewalPeriodMs(entry.lease)
+        return
+      case 'stale':
+        this.#entries.delete(entry.lease)
+        entry.lease.onStale()
+        return
+      case undefined:
+        // A store that answers for fewer leases than it was asked about has not renewed this one.
+        this.#retrySoon(entry)
     }
-    entry.acknowledgedMs = sentMs
-    entry.renewAtMs = sentMs + renewalPeriodMs(entry.lease)
+  }
+
+  #retrySoon(entry: Entry): void {
+    entry.renewAtMs = this.#clock.monotonic() + retryPeriodMs(entry.lease)
   }
 
   #reschedule(): void {
@@ -120,7 +136,7 @@ function retryPeriodMs(lease: RenewableLease): number {
 
 /** Leases that are due within a sixth of a lease go along, so that one batch serves many starting times. */
 function isDue(entry: Entry, nowMs: number): boolean {
-  return !entry.renewing && entry.renewAtMs <= nowMs + entry.lease.held.leaseMs / 6
+  return !entry.renewing && !entry.exceeded && entry.renewAtMs <= nowMs + entry.lease.held.leaseMs / 6
 }
 
 function overdueMs(entry: Entry): number {
@@ -128,12 +144,13 @@ function overdueMs(entry: Entry): number {
 }
 
 function isOver(entry: Entry, nowMs: number): boolean {
-  return !entry.lease.recording && nowMs >= entry.startedMs + entry.lease.maxRunMs
+  return !entry.exceeded && !entry.lease.recording && nowMs >= entry.startedMs + entry.lease.maxRunMs
 }
 
 function dueMs(entry: Entry): number {
-  const renewMs = entry.renewing ? Number.POSITIVE_INFINITY : entry.renewAtMs
+  const renewMs = entry.renewing || entry.exceeded ? Number.POSITIVE_INFINITY : entry.renewAtMs
   const watchMs = entry.overdue ? Number.POSITIVE_INFINITY : overdueMs(entry)
-  const endMs = entry.lease.recording ? Number.POSITIVE_INFINITY : entry.startedMs + entry.lease.maxRunMs
+  const endless = entry.lease.recording || entry.exceeded
+  const endMs = endless ? Number.POSITIVE_INFINITY : entry.startedMs + entry.lease.maxRunMs
   return Math.min(renewMs, watchMs, endMs)
 }

@@ -1,12 +1,13 @@
 import { checkKey } from '../protocol/key.ts'
-import { payloadFingerprint } from '../protocol/fingerprint.ts'
+import { type Fingerprint, payloadFingerprint } from '../protocol/fingerprint.ts'
 import type { Problem } from '../protocol/problem.ts'
 import type { Engine } from './engine.ts'
-import { IdempotencyError } from './errors.ts'
+import { IdempotencyError, invalidOption } from './errors.ts'
 import type { Lease } from './lease.ts'
 import { callSettings, type RecoveryOption, recoveryReader, type RunOptions, runReaders } from './options.ts'
 import { type Reader, readOptions } from './option-readers.ts'
-import type { KeptResponse, StoredResponse } from './record.ts'
+import type { StoredResponse } from './record.ts'
+import { failureResponse, toldValue, valueResponse } from './run-value.ts'
 import type { Reconcile, Scope } from './settings.ts'
 
 /** One call of {@link Idempotency.run}. */
@@ -59,28 +60,30 @@ export async function run<T>(
     request,
     runRequestReaders(),
   )
+  // Found out after the claim, it would be recorded as the failure of this key.
+  if (typeof fn !== 'function') throw invalidOption('fn', 'a function', fn)
   const decision = await engine.begin({
     key,
     scope,
-    fingerprint: payloadFingerprint(payload),
+    fingerprint: payload,
     settings: callSettings(options, reconcileWith(recovery)),
   })
   switch (decision.kind) {
     case 'proceed':
       return runUnder<T>(decision.lease, fn)
     case 'replay':
-      return valueOf<T>(decision.response)
+      return toldValue<T>(decision.response)
     case 'reject':
       throw problemError(decision.problem)
     case 'bypass':
-      return fn(unprotected(key, scope))
+      return toldValue<T>(valueResponse(await fn(unprotected(key, scope))))
   }
 }
 
 interface RunValues<T> {
   key: string
   scope: Scope
-  payload: unknown
+  payload: Fingerprint
   recovery: RecoveryOption<RunRecoveryContext, { value: T }>
   retain: number
   retainUnknown: number
@@ -94,7 +97,7 @@ function runRequestReaders<T>(): { [Name in keyof RunValues<T>]: Reader<RunValue
     ...runReaders,
     key: readKey,
     scope: readScope,
-    payload: (value) => value,
+    payload: readPayload,
     recovery: recoveryReader<RunRecoveryContext, { value: T }>(),
   }
 }
@@ -107,9 +110,19 @@ function readKey(value: unknown): string {
 }
 
 function readScope(value: unknown): Scope {
-  if (value === false || (typeof value === 'string' && value !== '') || typeof value === 'number')
-    return value
+  if (value === false || (typeof value === 'number' && Number.isFinite(value))) return value
+  // Half of a surrogate pair can't tell one principal from another.
+  if (typeof value === 'string' && value !== '' && !/\p{Cs}/u.test(value)) return value
   throw new IdempotencyError('scope-missing', '"scope" must name whom the key belongs to, or be false.')
+}
+
+function readPayload(value: unknown, option: string): Fingerprint {
+  try {
+    return payloadFingerprint(value)
+  } catch (error) {
+    if (error instanceof TypeError) throw invalidOption(option, 'a JSON value, a string or bytes', value)
+    throw error
+  }
 }
 
 async function runUnder<T>(lease: Lease, fn: (context: RunContext) => T | Promise<T>): Promise<T> {
@@ -117,24 +130,21 @@ async function runUnder<T>(lease: Lease, fn: (context: RunContext) => T | Promis
   try {
     value = await fn(contextOf(lease))
   } catch (error) {
-    await told(lease, failureResponse(error))
+    await record(lease, failureResponse(error), error)
     throw error
   }
   const response = valueResponse(value)
-  await told(lease, response)
-  if (response.kind === 'kept') return valueOf<T>(response)
-  throw new IdempotencyError(
-    'result-not-serializable',
-    'The function ran, but its result is not JSON, so later calls can’t have it. Return JSON or nothing.',
-  )
+  await record(lease, response)
+  return toldValue<T>(response)
 }
 
 /** Records the outcome, and refuses to tell it if another run took over. */
-async function told(lease: Lease, response: StoredResponse): Promise<void> {
+async function record(lease: Lease, response: StoredResponse, cause?: unknown): Promise<void> {
   if ((await lease.finish(response)) !== 'stale') return
   throw new IdempotencyError(
     'outcome-unknown',
     'The lease of this idempotency key was lost to another run while the function ran.',
+    { cause },
   )
 }
 
@@ -157,41 +167,6 @@ function unprotected(key: string, scope: Scope): RunContext {
   return { key, scope: String(scope), attempt: 1, token: 0, signal, release: () => {}, keep: () => {} }
 }
 
-// A result is kept as the answer an HTTP API would give: 200 with JSON, 204 for nothing, 500 for an error.
-
-function valueResponse(value: unknown): StoredResponse {
-  const none: KeptResponse = { kind: 'kept', status: 204, headers: [], body: new Uint8Array() }
-  if (value === undefined) return none
-  try {
-    const json: string | undefined = JSON.stringify(value)
-    if (json !== undefined) return { ...none, status: 200, body: Buffer.from(json) }
-  } catch {
-    // A cycle or a bigint: the function's effects stand, so the record must too.
-  }
-  return { kind: 'tombstone', status: 200, reason: 'not-serializable' }
-}
-
-function failureResponse(error: unknown): KeptResponse {
-  const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) }
-  return { kind: 'kept', status: 500, headers: [], body: Buffer.from(JSON.stringify({ name, message })) }
-}
-
-function valueOf<T>(response: KeptResponse): T {
-  if (response.status === 500) throw recordedFailure(response)
-  // What was recorded under this key and payload came from a function of the same result type.
-  if (response.status === 204) return undefined as T
-  return JSON.parse(Buffer.from(response.body).toString()) as T
-}
-
-function recordedFailure(response: KeptResponse): IdempotencyError {
-  const { name, message } = JSON.parse(Buffer.from(response.body).toString()) as {
-    name: string
-    message: string
-  }
-  const cause = Object.assign(new Error(message), { name })
-  return new IdempotencyError('recorded-failure', `An earlier run of this key failed: ${message}`, { cause })
-}
-
 function problemError(problem: Problem): IdempotencyError {
   return new IdempotencyError(problem.code, problem.detail, { problem })
 }
@@ -203,6 +178,9 @@ function reconcileWith<T>(
   return async ({ key, scope, attempt, takeover, signal }) => {
     const earlier = takeover.of === 'failed' ? 'failed' : 'unknown'
     const verdict = await recovery({ key, scope, attempt, earlier, signal })
-    return typeof verdict === 'object' ? valueResponse(verdict.value) : verdict
+    if (verdict === 'rerun' || verdict === 'refuse') return verdict
+    // A result that is returned bare must not be recorded as nothing.
+    if (typeof verdict === 'object' && 'value' in verdict) return valueResponse(verdict.value)
+    throw new TypeError('The "recovery" function must return { value }, "rerun" or "refuse".')
   }
 }

@@ -32,6 +32,7 @@ export class UnacknowledgedWrites extends Beating {
   readonly #perform: (held: HeldLease, write: FinalWrite) => Promise<WriteResult>
   readonly #entries = new Set<Entry>()
   #waitingBytes = 0
+  #gaveUp = false
 
   constructor(clock: Clock, perform: (held: HeldLease, write: FinalWrite) => Promise<WriteResult>) {
     super()
@@ -39,12 +40,9 @@ export class UnacknowledgedWrites extends Beating {
     this.#perform = perform
   }
 
-  get size(): number {
-    return this.#entries.size
-  }
-
-  /** Resolves when the store has answered, or with `lost` when {@link giveUp} was called first. */
+  /** Resolves when the store has answered, or with `lost` when {@link giveUp} was called. */
   add(held: HeldLease, write: FinalWrite): Promise<WriteResult | 'lost'> {
+    if (this.#gaveUp) return Promise.resolve('lost')
     const bounded = this.#waitingBytes + bodyBytes(write) > maxWaitingBytes ? withoutBody(write) : write
     return new Promise((settled) => {
       const bytes = bodyBytes(bounded)
@@ -63,6 +61,7 @@ export class UnacknowledgedWrites extends Beating {
   }
 
   giveUp(): void {
+    this.#gaveUp = true
     for (const entry of this.#entries) this.#settle(entry, 'lost')
   }
 

@@ -1,15 +1,15 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 
-const decoders: Record<
-  string,
-  ((bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer>) | undefined
-> = {
-  gzip: promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip),
-  'x-gzip': promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip),
-  deflate: promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.inflate),
-  br: promisify<Uint8Array, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress),
-}
+type Decoder = (bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer>
+
+const gunzip: Decoder = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip)
+const decoders = new Map<string, Decoder>([
+  ['gzip', gunzip],
+  ['x-gzip', gunzip],
+  ['deflate', promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.inflate)],
+  ['br', promisify<Uint8Array, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress)],
+])
 
 /**
  * Undoes a `Content-Encoding`. Resolves to `undefined` for a coding that is not known, bytes that are not in
@@ -22,8 +22,8 @@ export async function decodeContent(
 ): Promise<Uint8Array | undefined> {
   let decoded = bytes
   // Codings are listed in the order they were applied (RFC 9110, section 8.4).
-  for (const coding of codingsOf(contentEncoding).reverse()) {
-    const decode = decoders[coding]
+  for (const coding of codingsOf(contentEncoding).toReversed()) {
+    const decode = decoders.get(coding)
     if (decode === undefined) return undefined
     try {
       decoded = await decode(decoded, { maxOutputLength: maxBytes })

@@ -1,6 +1,7 @@
 import type { Decision } from '../core/decision.ts'
 import { Engine } from '../core/engine.ts'
 import { callSettings } from '../core/options.ts'
+import type { Logger } from '../core/misuse.ts'
 import type { CallSettings, EngineSettings, Reconcile, Scope } from '../core/settings.ts'
 import type { Unsubscribe } from '../core/store.ts'
 import { customFingerprint, type Fingerprint, fingerprintOf } from '../protocol/fingerprint.ts'
@@ -45,10 +46,12 @@ export type Admission =
 export class Guard<Request> {
   readonly engine: Engine
   readonly settings: HttpSettings<Request>
+  readonly #logger: Logger
 
   constructor(engineSettings: EngineSettings, settings: HttpSettings<Request>) {
     this.engine = new Engine(engineSettings)
     this.settings = settings
+    this.#logger = engineSettings.logger
   }
 
   /** Synchronous, so that requests that are not guarded cost nothing. */
@@ -87,22 +90,32 @@ export class Guard<Request> {
     })
   }
 
+  /** What the `keep` option says. One that throws must not lose an answer: the built-in rules apply. */
+  keepVerdict(status: number): 'keep' | 'release' | undefined {
+    try {
+      return this.settings.keep?.({ status })
+    } catch (error) {
+      this.#logger.warn(`The "keep" option threw on status ${status}: ${String(error)}`)
+      return undefined
+    }
+  }
+
   #key(view: RequestView<Request>): ParsedKey {
     const { key, header, maxKeyLength } = this.settings
     if (key === undefined) return parseKey(view.fieldLines(header), { maxLength: maxKeyLength })
     const given = key(view.native)
-    return given === undefined || given === null
-      ? { kind: 'absent' }
-      : checkKey(given, { maxLength: maxKeyLength })
+    if (given === undefined || given === null) return { kind: 'absent' }
+    if (typeof given === 'string') return checkKey(given, { maxLength: maxKeyLength })
+    throw new TypeError('The "key" option must return a string, or undefined where there is no key.')
   }
 
+  /** Anything but a name or a number would make one scope of many callers; so would a promise of either. */
   #scope(request: Request): Scope | undefined {
     const { scope } = this.settings
     if (scope === false) return false
-    const principal = scope(request)
-    if (principal === undefined || principal === null || principal === '' || principal === false)
-      return undefined
-    return Number.isNaN(principal) ? undefined : principal
+    const principal: unknown = scope(request)
+    if (typeof principal === 'string' && principal !== '') return principal
+    return typeof principal === 'number' && Number.isFinite(principal) ? principal : undefined
   }
 
   #fingerprint(

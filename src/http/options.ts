@@ -172,11 +172,13 @@ function readMethods(value: unknown, option: string): readonly string[] {
   const methods = listOf<string>(undefined, 'method names')(value, option).map((method) =>
     method.toUpperCase(),
   )
-  const safe = methods.find((method) => ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'].includes(method))
+  const safe = methods.find((method) => neverGuarded.has(method))
   if (safe !== undefined)
     throw invalidOption(option, 'methods that change state; safe methods are never guarded', safe)
   return methods
 }
+
+const neverGuarded = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'])
 
 function readHeaderName(value: unknown, option: string): string {
   const name = text('Idempotency-Key')(value, option)

@@ -15,14 +15,17 @@ export type HeaderSelection = (headers: HeaderList) => HeaderList
 
 export function readHeaderSelection(value: unknown, option: string): HeaderSelection {
   if (value === undefined) return (headers) => recordableHeaders(headers)
+  if (typeof value !== 'object' || value === null) {
+    throw invalidOption(option, 'an object with "include" or "exclude"', value)
+  }
   const names = listOf<string>(undefined, 'header names')
-  const { include, exclude } = readOptions<{ include: readonly string[]; exclude: readonly string[] }>(
-    value,
-    {
-      include: (list, name) => names(list, `${option}.${name}`),
-      exclude: (list, name) => names(list, `${option}.${name}`),
-    },
+  const [includeName, excludeName] = [`${option}.include`, `${option}.exclude`]
+  const read = readOptions<Record<string, readonly string[]>>(
+    // Under their full names, which is what an error should say.
+    Object.fromEntries(Object.entries(value).map(([name, list]) => [`${option}.${name}`, list])),
+    { [includeName]: names, [excludeName]: names },
   )
+  const { [includeName]: include = [], [excludeName]: exclude = [] } = read
   const forbidden = include.find((name) => framing.has(name.toLowerCase()))
   if (forbidden !== undefined) {
     throw invalidOption(

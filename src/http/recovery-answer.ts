@@ -3,7 +3,7 @@ import type { KeptResponse } from '../core/record.ts'
 /** The answer that a `recovery` function found out, in the form that is easiest to write. */
 export interface RecoveryAnswer {
   readonly status: number
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  readonly headers?: Readonly<Record<string, string | number | readonly string[]>>
   /** Bytes and text as they are; anything else as JSON. */
   readonly body?: unknown
 }

@@ -2,10 +2,27 @@ import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'no
 import type { Finished } from '../../core/lease.ts'
 import type { HeaderList, StoredResponse, TombstoneReason } from '../../core/record.ts'
 import { entombed } from '../../core/tombstone.ts'
+import { CapturedBody } from './captured-body.ts'
 import { type Callback, type Chunk, dataArguments, toBytes } from './data-arguments.ts'
-import { detachFromClient, endDetached } from './detached.ts'
-import { applyHeaders, changedHeaders, type HeaderSnapshot, restoreHeaders, snapshotOf } from './headers.ts'
+import { cutOffHere, detachFromClient, endDetached, onLateDestroy } from './detached.ts'
+import {
+  applyHeaders,
+  changedHeaders,
+  type HeaderSnapshot,
+  restoreHeaders,
+  snapshotOf,
+  trailerList,
+} from './headers.ts'
+import { PipedSource } from './piped-source.ts'
+import {
+  alreadyFinished,
+  destroyed,
+  headersSentError,
+  validStatus,
+  writeAfterEnd,
+} from './response-errors.ts'
 import { sealHeaders, unsealHeaders } from './sealed-headers.ts'
+import { WithheldBytes } from './withheld-bytes.ts'
 
 /** What a capture needs to know and to tell. */
 export interface CapturedRun {
@@ -59,25 +76,28 @@ class ResponseCapture {
   readonly #original: OriginalMethods
   #head: Head | undefined
   #headSent = false
-  #chunks: Buffer[] = []
-  #capturedBytes = 0
+  readonly #body: CapturedBody
+  readonly #withheld = new WithheldBytes()
   #trailers: HeaderList | undefined
-  /** Of the declared length, how much went to the client and what is held back. */
-  #sentBytes = 0
-  #heldByte: Buffer | undefined
   /** The handler has said all it has to say. */
   #ended = false
+  /** It ended by giving up the body. */
+  #gaveUp = false
+  /** The head came with `end`, so that the body's length was known when it was written. */
+  #headKnowsLength = false
   /** The record is settled and the rest of the answer was let go. */
   #released = false
   #clientGone = false
-  /** What is piped into the response, and whether it closed before its end. */
-  #source: NodeJS.ReadableStream | undefined
-  #sourceBroke = false
+  #timedOut = false
+  readonly #source = new PipedSource(() => {
+    if (this.#clientGone && !this.#ended) this.#giveUpSource()
+  })
 
   constructor(response: ServerResponse, run: CapturedRun) {
     this.#response = response
     this.#run = run
     this.#before = snapshotOf(response)
+    this.#body = new CapturedBody(run.maxResponseBytes)
     const { writeHead, write, end, flushHeaders, destroy, emit, addTrailers } = response
     this.#original = { writeHead, write, end, flushHeaders, destroy, emit, addTrailers }
   }
@@ -97,6 +117,7 @@ class ResponseCapture {
   #methods(): Record<string, unknown> {
     return {
       writeHead: (status: number, ...rest: unknown[]) => this.#writeHead(status, ...rest),
+      writeHeader: (status: number, ...rest: unknown[]) => this.#writeHead(status, ...rest),
       write: (...args: unknown[]) => this.#write(...dataArguments(args)),
       end: (...args: unknown[]) => this.#end(...dataArguments(args)),
       flushHeaders: () => this.#flushHeaders(),
@@ -106,7 +127,8 @@ class ResponseCapture {
     }
   }
 
-  #writeHead(status: number, ...rest: unknown[]): ServerResponse {
+  #writeHead(givenStatus: number, ...rest: unknown[]): ServerResponse {
+    const status = validStatus(givenStatus)
     const reason = typeof rest[0] === 'string' ? rest[0] : undefined
     const headers = (typeof rest[0] === 'string' ? rest[1] : (rest[0] ?? rest[1])) as
       | OutgoingHttpHeaders
@@ -132,10 +154,10 @@ class ResponseCapture {
   }
 
   #write(chunk: Chunk, encoding: BufferEncoding | undefined, callback: Callback | undefined): boolean {
-    if (this.#ended) return this.#writeAfterEnd(callback)
+    if (this.#ended) return this.#refuseWrite(callback ?? (() => {}))
     const bytes = toBytes(chunk, encoding)
-    this.#capture(bytes)
     this.#implicitHead()
+    this.#capture(bytes)
     if (this.#clientGone || this.#hasNoBody()) return settled(callback)
     this.#sendHead()
     return this.#send(bytes, callback)
@@ -147,18 +169,21 @@ class ResponseCapture {
     callback: Callback | undefined,
   ): ServerResponse {
     if (this.#ended) {
-      if (callback) process.nextTick(callback, alreadyFinished())
+      if (chunk) this.#refuseWrite(callback ?? (() => {}))
+      else if (callback !== undefined) this.#onFinished(callback)
       return this.#response
     }
     const bytes = chunk === undefined || chunk === null ? undefined : toBytes(chunk, encoding)
-    if (bytes !== undefined) this.#capture(bytes)
+    this.#headKnowsLength = this.#head === undefined
     this.#implicitHead()
     this.#ended = true
+    if (bytes !== undefined) this.#capture(bytes)
     void this.#finish(this.#storedResponse(), bytes, callback)
     return this.#response
   }
 
   #flushHeaders(): void {
+    if (this.#ended) return
     this.#implicitHead()
     // Without a body to come, the headers are the whole answer and wait for `end`.
     if (this.#clientGone || this.#hasNoBody() || this.#declaredLength() === 0) return
@@ -167,9 +192,10 @@ class ResponseCapture {
   }
 
   #addTrailers(trailers: OutgoingHttpHeaders): void {
-    const added = Object.entries(trailers).map(([name, value]): [string, string] => [name, String(value)])
-    this.#trailers = [...(this.#trailers ?? []), ...added]
+    if (this.#ended) return
     this.#original.addTrailers.call(this.#response, trailers)
+    // A second call replaces what the first one added: so it is in Node.
+    this.#trailers = trailerList(trailers)
   }
 
   /** A handler that destroys its response gives up the body; the effect stays. */
@@ -179,12 +205,14 @@ class ResponseCapture {
   }
 
   #emit(event: string, args: unknown[]): boolean {
-    if (event === 'close' && !this.#released) {
+    // A handler that gave up its answer knows; any other must not notice.
+    if (event === 'close' && !this.#released && !(this.#gaveUp && !this.#clientGone)) {
       this.#onClientGone()
       return true
     }
-    if (event === 'pipe') this.#watchSource(args[0])
-    if (event === 'unpipe') this.#source = undefined
+    if (event === 'timeout') this.#timedOut = true
+    if (event === 'pipe') this.#source.begin(args[0])
+    if (event === 'unpipe') this.#source.end()
     return this.#original.emit.call(this.#response, event, ...args)
   }
 
@@ -195,30 +223,34 @@ class ResponseCapture {
   #onClientGone(): void {
     if (this.#clientGone) return
     this.#clientGone = true
+    const { socket } = this.#response.req
+    const cutHere = !this.#timedOut && cutOffHere(socket)
     detachFromClient(this.#response)
     this.#original.emit.call(this.#response, 'drain')
     if (this.#ended) return
-    if (this.#sourceBroke) this.#giveUpBody('cut-short')
-    else if (this.#overflowed()) this.#giveUpBody('too-large')
+    if (this.#source.broke) this.#giveUpSource()
+    else if (this.#body.overflowed) this.#giveUpBody('too-large')
+    else if (cutHere) this.#onConnectionCut()
+    else onLateDestroy(socket, () => this.#onConnectionCut())
   }
 
-  /** `sendFile` destroys its file when the client leaves: nobody will ever call `end`. */
-  #watchSource(source: unknown): void {
-    // Node emits `pipe` with the stream that writes from now on.
-    const readable = source as NodeJS.ReadableStream & { readonly readableEnded?: boolean }
-    this.#source = readable
-    readable.once('close', () => {
-      if (readable.readableEnded === true) return
-      setImmediate(() => {
-        if (this.#ended || this.#source !== readable) return
-        this.#sourceBroke = true
-        if (this.#clientGone) this.#giveUpBody('cut-short')
-      })
-    })
+  /**
+   * What error handlers do when an error comes too late to be answered: Express destroys the connection after
+   * the head was sent. Nobody will call `end` then. Before the head, the handler still runs.
+   */
+  #onConnectionCut(): void {
+    if (!this.#ended && this.#head !== undefined) this.#giveUpBody('cut-short')
+  }
+
+  /** The handler had decided on its answer when it began to pipe, whether or not a byte came through. */
+  #giveUpSource(): void {
+    this.#implicitHead()
+    this.#giveUpBody('cut-short')
   }
 
   #giveUpBody(reason: TombstoneReason): void {
     this.#ended = true
+    this.#gaveUp = true
     // A handler that gives up before it chose a status has failed.
     const { status, headers } = this.#head ?? { status: 500, headers: [] }
     const seen: StoredResponse = { kind: 'kept', status, headers, body: new Uint8Array() }
@@ -231,33 +263,36 @@ class ResponseCapture {
     callback: Callback | undefined,
   ): Promise<void> {
     const finished = await this.#run.finish(stored)
-    if (finished === 'stale') this.#withdraw()
-    else this.#release(last, callback)
+    try {
+      if (finished === 'stale') this.#withdraw()
+      else this.#release(last, callback)
+    } catch (error) {
+      // Node refused to send it, or a layer further out threw, and there is no handler left to be told. The
+      // record stands, so a retry gets the answer or the same refusal.
+      this.#original.destroy.call(this.#response, error instanceof Error ? error : undefined)
+    }
   }
 
   #release(last: Buffer | undefined, callback: Callback | undefined): void {
     this.#released = true
-    this.#chunks = []
+    this.#body.drop()
     const response = this.#response
-    if (this.#clientGone) return endDetached(response, this.#original.emit, callback)
+    if (this.#clientGone) return this.#endDetached(callback)
     if (response.destroyed) return
     if (!this.#headSent) this.#declareLength(last?.length ?? 0)
     this.#sendHead()
-    const rest =
-      this.#heldByte !== undefined && last !== undefined
-        ? Buffer.concat([this.#heldByte, last])
-        : (this.#heldByte ?? last)
     // The getters answered for the handler; Node's own state answers from here on.
     Reflect.deleteProperty(response, 'writableEnded')
     Reflect.deleteProperty(response, 'headersSent')
-    this.#original.end.call(response, this.#hasNoBody() ? undefined : rest, callback)
+    const rest = this.#hasNoBody() ? undefined : this.#withheld.rest(last)
+    this.#original.end.call(response, rest, callback)
   }
 
   /** Another run took over: this answer must not be told as if it were the truth. */
   #withdraw(): void {
     this.#released = true
     const response = this.#response
-    if (this.#clientGone) return endDetached(response, this.#original.emit, undefined)
+    if (this.#clientGone) return this.#endDetached(undefined)
     if (this.#headSent || response.destroyed) {
       this.#original.destroy.call(response)
       return
@@ -288,55 +323,35 @@ class ResponseCapture {
   /** Node would do the same for `end(body)`, but only when its own head is still unwritten. */
   #declareLength(bytes: number): void {
     const response = this.#response
-    if (this.#hasNoBody() || response.hasHeader('content-length') || response.hasHeader('transfer-encoding'))
-      return
+    if (!this.#headKnowsLength || this.#hasNoBody()) return
+    if (response.hasHeader('content-length') || response.hasHeader('transfer-encoding')) return
     if (this.#trailers !== undefined || response.hasHeader('trailer')) return
     unsealHeaders(response)
     response.setHeader('Content-Length', bytes)
   }
 
   #send(bytes: Buffer, callback: Callback | undefined): boolean {
-    const declared = this.#declaredLength()
-    const completes = declared !== undefined && this.#sentBytes + bytes.length >= declared
-    if (!completes || this.#heldByte !== undefined || bytes.length === 0) {
-      this.#sentBytes += bytes.length
-      return this.#original.write.call(this.#response, bytes, callback)
-    }
-    this.#heldByte = bytes.subarray(bytes.length - 1)
-    const now = bytes.subarray(0, bytes.length - 1)
-    this.#sentBytes += now.length
-    return now.length === 0 ? settled(callback) : this.#original.write.call(this.#response, now, callback)
+    const now = this.#withheld.pass(bytes, this.#declaredLength())
+    return now === undefined ? settled(callback) : this.#original.write.call(this.#response, now, callback)
   }
 
   #capture(bytes: Buffer): void {
-    this.#capturedBytes += bytes.length
-    if (!this.#overflowed()) {
-      this.#chunks.push(bytes)
-      return
-    }
-    this.#chunks = []
+    if (this.#hasNoBody()) return
+    this.#body.add(bytes)
     // Nobody reads and nobody can replay it: let a handler that streams without end hear that it may stop.
-    if (this.#clientGone && !this.#ended) this.#giveUpBody('too-large')
-  }
-
-  #overflowed(): boolean {
-    return this.#capturedBytes > this.#run.maxResponseBytes
+    if (this.#body.overflowed && this.#clientGone && !this.#ended) this.#giveUpBody('too-large')
   }
 
   #storedResponse(): StoredResponse {
     const { status, headers } = this.#head ?? { status: this.#response.statusCode, headers: [] }
-    const body =
-      this.#chunks.length === 1 && this.#chunks[0] !== undefined
-        ? this.#chunks[0]
-        : Buffer.concat(this.#chunks)
     const kept: StoredResponse = {
       kind: 'kept',
       status,
       headers,
       ...(this.#trailers !== undefined && { trailers: this.#trailers }),
-      body: this.#hasNoBody() ? new Uint8Array() : body,
+      body: this.#body.bytes(),
     }
-    return this.#overflowed() ? entombed(kept, 'too-large') : kept
+    return this.#body.overflowed ? entombed(kept, 'too-large') : kept
   }
 
   #declaredLength(): number | undefined {
@@ -349,29 +364,31 @@ class ResponseCapture {
     return status === 204 || status === 304 || status < 200 || this.#response.req.method === 'HEAD'
   }
 
-  #writeAfterEnd(callback: Callback | undefined): false {
-    const error = Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
+  /** As Node does: an error event for a write after the end, none where the response was destroyed. */
+  #refuseWrite(callback: Callback): false {
+    if (this.#gaveUp || this.#response.destroyed) {
+      process.nextTick(callback, destroyed())
+      return false
+    }
+    const error = writeAfterEnd()
     process.nextTick(() => {
-      callback?.(error)
-      this.#original.emit.call(this.#response, 'error', error)
+      callback(error)
+      if (!this.#response.destroyed) this.#original.emit.call(this.#response, 'error', error)
     })
     return false
+  }
+
+  #onFinished(callback: Callback): void {
+    if (this.#response.writableFinished) process.nextTick(callback, alreadyFinished())
+    else this.#response.once('finish', () => callback())
+  }
+
+  #endDetached(callback: Callback | undefined): void {
+    endDetached(this.#response, { emit: this.#original.emit, finished: !this.#gaveUp, callback })
   }
 }
 
 function settled(callback: Callback | undefined): true {
   if (callback !== undefined) process.nextTick(callback)
   return true
-}
-
-function alreadyFinished(): Error {
-  return Object.assign(new Error('Cannot call end after a stream was finished'), {
-    code: 'ERR_STREAM_ALREADY_FINISHED',
-  })
-}
-
-function headersSentError(action: string): Error {
-  return Object.assign(new Error(`Cannot ${action} headers after they are sent to the client`), {
-    code: 'ERR_HTTP_HEADERS_SENT',
-  })
 }

@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Callback } from './data-arguments.ts'
 
@@ -12,32 +13,73 @@ export function detachFromClient(response: ServerResponse): void {
     remoteAddress,
     remotePort,
   })
-  define(response, { destroyed: false, closed: false, socket: standIn })
+  define(response, { destroyed: false, closed: false, writableNeedDrain: false, socket: standIn })
 }
 
-/** Ends it for the handler as Node would have: `finish`, then `close`. */
+/**
+ * From here on a client that leaves does not take its request away: Node would destroy the stream, and a
+ * parser behind hapax would find no body, or none of its events.
+ */
+export function shieldRequest(request: IncomingMessage): void {
+  const { destroy } = request
+  request.destroy = (error) => {
+    if (!isHangUp(error)) return destroy.call(request, error)
+    // Libraries take a request whose socket can't be read for one that is over.
+    const { socket } = request
+    define(request, {
+      socket: Object.create(socket, { readable: { value: true }, writable: { value: true } }),
+    })
+    return request
+  }
+}
+
+/** The error that Node's HTTP server gives to the requests of a connection that closed. */
+function isHangUp(error: (Error & { readonly code?: unknown }) | undefined): boolean {
+  return error?.code === 'ECONNRESET' && error.message === 'aborted'
+}
+
+/**
+ * Whether this process cut the connection, and not its client, the network or a server that shuts down: then
+ * whoever was to answer has given up.
+ */
+export function cutOffHere(socket: Socket & { readonly server?: { readonly listening?: boolean } }): boolean {
+  const byOthers = socket.readableEnded || (socket.errored ?? null) !== null
+  return !byOthers && socket.server?.listening !== false
+}
+
+/** Calls `listener` when something destroys a connection that is gone already. */
+export function onLateDestroy(socket: Socket, listener: () => void): void {
+  const { destroy } = socket
+  socket.destroy = (error?: Error) => {
+    listener()
+    return destroy.call(socket, error)
+  }
+}
+
+/** Ends it for the handler as Node would have: `finish` where it was answered in full, then `close`. */
 export function endDetached(
   response: ServerResponse,
-  emit: (event: string) => boolean,
-  callback: Callback | undefined,
+  { emit, finished, callback }: { emit: Emit; finished: boolean; callback: Callback | undefined },
 ): void {
-  define(response, { writableFinished: true, destroyed: true, closed: true })
+  define(response, { writableFinished: finished, destroyed: true, closed: true })
   process.nextTick(() => {
     callback?.()
     // Node's own listener on `finish` would look for the connection that is gone.
-    for (const listener of response.listeners('finish')) {
+    for (const listener of finished ? response.listeners('finish') : []) {
       if (!isNodesOwn(listener)) Reflect.apply(listener, response, [])
     }
     emit.call(response, 'close')
   })
 }
 
+type Emit = (event: string) => boolean
+
 function isNodesOwn(listener: { readonly name: string }): boolean {
   return listener.name === 'bound resOnFinish' || listener.name === 'resOnFinish'
 }
 
-function define(response: ServerResponse, values: Record<string, unknown>): void {
+function define(message: IncomingMessage | ServerResponse, values: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(values)) {
-    Object.defineProperty(response, name, { configurable: true, writable: true, value })
+    Object.defineProperty(message, name, { configurable: true, writable: true, value })
   }
 }

@@ -15,9 +15,9 @@ export function setExchangeHeaders(
 
 function exposeToScripts(response: ServerResponse): void {
   const present = String(response.getHeader('access-control-expose-headers') ?? '')
-  const names = present.split(',').map((name) => name.trim().toLowerCase())
-  if (names.includes('*')) return
-  const missing = exposed.filter((name) => !names.includes(name.toLowerCase()))
+  const names = new Set(present.split(',').map((name) => name.trim().toLowerCase()))
+  if (names.has('*')) return
+  const missing = exposed.filter((name) => !names.has(name.toLowerCase()))
   const all = present === '' ? missing : [present, ...missing]
   response.setHeader('Access-Control-Expose-Headers', all.join(', '))
 }

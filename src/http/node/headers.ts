@@ -47,6 +47,15 @@ export function applyHeaders(
   }
 }
 
+/** What `addTrailers` was given: an object or a list of pairs, values that are lists one line each. */
+export function trailerList(trailers: OutgoingHttpHeaders | readonly OutgoingHttpHeader[]): HeaderList {
+  const entries: unknown[] = Array.isArray(trailers) ? trailers : Object.entries(trailers)
+  return entries.flatMap((entry) => {
+    const [name, values] = Array.isArray(entry) ? entry : []
+    return [values].flat().map((value): readonly [string, string] => [String(name), String(value)])
+  })
+}
+
 /** Sets recorded headers, repeated names as repeated lines in their order. */
 export function setHeaderList(response: ServerResponse, headers: HeaderList): void {
   const byName = new Map<string, { name: string; values: string[] }>()

@@ -74,7 +74,7 @@ function capture<Request extends IncomingMessage>(
   const { settings, engine } = guard
   captureResponse(exchange.response, {
     maxResponseBytes: settings.maxResponseBytes,
-    finish: (stored) => lease.finish(stored, settings.keep?.({ status: stored.status })),
+    finish: (stored) => lease.finish(stored, guard.keepVerdict(stored.status)),
     recordable: settings.replayHeaders,
     onHead(headers) {
       const setsCors = headers.some(([name]) => name.toLowerCase() === 'access-control-allow-origin')

@@ -18,16 +18,16 @@ export async function replay(
     return
   }
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  if (trailers === undefined) {
+  // Trailers need chunks, which HTTP/1.0 has not.
+  if (trailers === undefined || request.httpVersion === '1.0') {
     response.setHeader('Content-Length', bytes.length)
-  } else {
-    response.setHeader('Trailer', trailers.map(([name]) => name).join(', '))
-    response.write(bytes)
-    response.addTrailers(trailers.map(([name, value]): [string, string] => [name, value]))
-    response.end()
+    response.end(bytes)
     return
   }
-  response.end(bytes)
+  response.setHeader('Trailer', [...new Set(trailers.map(([name]) => name))].join(', '))
+  response.write(bytes)
+  response.addTrailers(trailers.map(([name, value]): [string, string] => [name, value]))
+  response.end()
 }
 
 /** An answer that was compressed before it was recorded is decoded for a client that can't read that coding. */

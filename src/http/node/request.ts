@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
+import { shieldRequest } from './detached.ts'
 
 /** What an adapter knows of a request besides Node's own object. */
 export interface NodeRequest<Request extends IncomingMessage> {
@@ -72,7 +73,22 @@ function wasRead(request: IncomingMessage): boolean {
 function parsedBefore(request: IncomingMessage, parsedBody: unknown): RequestBody {
   const multipart = request.headers['content-type']?.trim().toLowerCase().startsWith('multipart/') ?? false
   if (parsedBody === undefined || multipart || !request.readableEnded) return { kind: 'consumed' }
+  if (isEmptyObject(parsedBody) && !mayBeObject(request)) return { kind: 'consumed' }
   return { kind: 'value', value: parsedBody }
+}
+
+/** Express 4's parsers leave `{}` for a body of another type than theirs, and whoever read it left no value. */
+function isEmptyObject(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !ArrayBuffer.isView(value) &&
+    Object.keys(value).length === 0
+  )
+}
+
+function mayBeObject(request: IncomingMessage): boolean {
+  return /json|x-www-form-urlencoded/i.test(request.headers['content-type'] ?? '')
 }
 
 function declaredLength(request: IncomingMessage): number {
@@ -103,14 +119,24 @@ function readWhole(
     let bytes = 0
 
     function onReadable(): void {
-      for (let chunk: Buffer | null = request.read(); chunk !== null; chunk = request.read()) {
+      // To read an empty stream that has ended would make it say `end` before a parser listens.
+      while (request.readableLength > 0) {
+        const chunk: Buffer | null = request.read()
+        if (chunk === null) break
         chunks.push(chunk)
         bytes += chunk.length
-        if (bytes > maxBytes) return finish('too-large')
+        if (bytes > maxBytes) {
+          finish('too-large')
+          // The rest has to be taken off the connection, or it would never be free for another request.
+          request.resume()
+          return
+        }
       }
       if (!request.complete) return
       const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
       if (whole.length > 0) request.unshift(whole)
+      else tellLateListeners(request)
+      shieldRequest(request)
       finish(whole)
     }
     function onGone(): void {
@@ -127,5 +153,12 @@ function readWhole(
     request.on('close', onGone)
     request.on('error', onGone)
     if (request.destroyed) onGone()
+  })
+}
+
+/** An empty stream has said `end` by now and can't say it again, so each that listens for it later is told. */
+function tellLateListeners(request: IncomingMessage): void {
+  request.on('newListener', (event: string, listener: (...args: unknown[]) => void) => {
+    if (event === 'end' && request.readableEnded) process.nextTick(() => Reflect.apply(listener, request, []))
   })
 }

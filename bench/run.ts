@@ -1,0 +1,90 @@
+// npm run bench [-- --rounds 7 --requests 4000 --connections 64 --json]
+//
+// Every round runs each variant once, one after the other, so that a machine whose speed drifts slows all of
+// them alike. The ratio is taken within a round; printed is the median of the rounds.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { load, type LoadResult } from './load.ts'
+import { Served } from './served.ts'
+import { type Variant, variants } from './variants.ts'
+
+interface Sample extends LoadResult {
+  readonly cpuMicros: number
+}
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    requests: { type: 'string', default: '3000' },
+    connections: { type: 'string', default: '64' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(values.rounds)
+const requests = Number(values.requests)
+const connections = Number(values.connections)
+
+const folder = mkdtempSync(join(tmpdir(), 'hapax-bench-'))
+const servers = new Map<string, Served>()
+try {
+  for (const { name, store } of variants) {
+    servers.set(name, await Served.start(store, join(folder, `${servers.size}.sqlite`)))
+  }
+  const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]))
+  // The first round warms the servers up and is not counted.
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const variant of variants) {
+      const sample = await measure(variant)
+      if (round > 0) samples.get(variant.name)?.push(sample)
+      if (!values.json) process.stderr.write(`\rround ${round} of ${rounds}: ${variant.name}`.padEnd(60))
+    }
+  }
+  if (!values.json) process.stderr.write(`\r${''.padEnd(60)}\r`)
+  report(samples)
+} finally {
+  await Promise.all([...servers.values()].map((server) => server.stop()))
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function measure({ name, traffic }: Variant): Promise<Sample> {
+  const server = servers.get(name)
+  if (server === undefined) throw new Error(`No server for ${name}`)
+  const before = await server.cpuMicros()
+  const result = await load({ url: server.url, traffic, requests, connections })
+  return { ...result, cpuMicros: ((await server.cpuMicros()) - before) / requests }
+}
+
+function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
+  const rows = variants.map(({ name, baseline }) => {
+    const own = samples.get(name) ?? []
+    const base = samples.get(baseline) ?? []
+    const ratio = (pick: (sample: Sample) => number) =>
+      median(own.map((sample, round) => pick(sample) / pick(base[round] ?? sample)))
+    return {
+      variant: name,
+      'CPU µs/request': Math.round(median(own.map((sample) => sample.cpuMicros))),
+      'CPU ratio': Number(ratio((sample) => sample.cpuMicros).toFixed(2)),
+      'requests/s': Math.round(median(own.map((sample) => sample.requestsPerSecond))),
+      'throughput ratio': Number(ratio((sample) => sample.requestsPerSecond).toFixed(2)),
+      'p50 ms': median(own.map((sample) => sample.p50Ms)),
+      'p99 ms': median(own.map((sample) => sample.p99Ms)),
+    }
+  })
+  const machine = `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`
+  const setting = `${rounds} rounds of ${requests} requests, ${connections} connections; medians, ratios to bare Express`
+  if (values.json) {
+    console.log(JSON.stringify({ date: new Date().toISOString(), machine, setting, rows }, undefined, 2))
+  } else {
+    console.log(`${new Date().toISOString().slice(0, 10)}, ${machine}\n${setting}`)
+    console.table(rows)
+  }
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2
+}

@@ -1,0 +1,26 @@
+import { isIdempotencyError } from '../../core/errors.ts'
+import type { Store } from '../../core/store.ts'
+import { memoryStore } from '../../stores/memory.ts'
+import { sqliteStore } from '../../stores/sqlite.ts'
+import { CommandFailure } from '../failure.ts'
+import type { StoreAddress } from './store-address.ts'
+
+export function openStore(address: StoreAddress): Store {
+  switch (address.kind) {
+    case 'memory':
+      return memoryStore()
+    case 'sqlite':
+      return openSqlite(address.file)
+  }
+}
+
+function openSqlite(file: string): Store {
+  try {
+    return sqliteStore(file)
+  } catch (error) {
+    if (!isIdempotencyError(error) || error.code !== 'sqlite-missing') throw error
+    throw new CommandFailure(
+      `The embedded SQLite store needs Node 22.13 or later, and this is Node ${process.version}; --store memory works here too.`,
+    )
+  }
+}

@@ -1,0 +1,108 @@
+import { resolve } from 'node:path'
+import { IdempotencyError, invalidOption } from '../../core/errors.ts'
+import { type DatabaseFile, isBusy, storeError } from './errors.ts'
+import { isFields, string } from './fields.ts'
+import { openWithNode, type SqliteDatabase } from './handle.ts'
+import { migrate } from './migrate.ts'
+import { rehearse } from './transaction.ts'
+
+export interface OpenDatabase {
+  readonly sql: SqliteDatabase
+  readonly file: DatabaseFile
+  /** Closes the database if it was opened here, and not if it was given. */
+  close(): void
+}
+
+/**
+ * Opens and prepares a database; blocks while another process does the same.
+ *
+ * @throws {IdempotencyError} that names the file and what to do, for whatever stands in the way
+ */
+export function openDatabase(target: string | SqliteDatabase, lockBoundMs: number): OpenDatabase {
+  if (typeof target === 'string') return openFile(target, lockBoundMs)
+  if (!isDatabase(target)) {
+    throw invalidOption('pathOrDatabase', 'the path of a file, or an open SQLite database', target)
+  }
+  const file = explained(undefined, () => fileOf(target))
+  explained(file, () => prepareDatabase(target, file, lockBoundMs))
+  return { sql: target, file, close: () => {} }
+}
+
+/** SQLite waits for a lock by blocking the event loop: longer waits are made of timers instead. */
+const busyTimeoutMs = 5
+const maxLogBytes = 64 * 1024 * 1024
+
+function openFile(path: string, lockBoundMs: number): OpenDatabase {
+  if (path === '') throw invalidOption('pathOrDatabase', 'the path of a file', path)
+  const file = path === ':memory:' ? undefined : resolve(path)
+  const sql = explained(file, () => openWithNode(file ?? path))
+  try {
+    explained(file, () => prepareDatabase(sql, file, lockBoundMs))
+  } catch (error) {
+    sql.close()
+    throw error
+  }
+  return { sql, file, close: () => explained(file, () => sql.close()) }
+}
+
+function prepareDatabase(sql: SqliteDatabase, file: DatabaseFile, lockBoundMs: number): void {
+  // First, as the next statements already meet the locks of other processes that are starting.
+  sql.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+  if (file !== undefined) retryWhileBusy(lockBoundMs, () => useWriteAheadLog(sql))
+  sql.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${maxLogBytes}`)
+  retryWhileBusy(lockBoundMs, () => migrate(sql))
+  // A file that can't be written is an error now, and not first when a request comes. To begin a transaction
+  // proves nothing: SQLite begins one for reading where it can't write.
+  retryWhileBusy(lockBoundMs, () => rehearse(sql, 'UPDATE hapax_meta SET clock_ms = clock_ms'))
+}
+
+function useWriteAheadLog(sql: SqliteDatabase): void {
+  const mode = sql.prepare('PRAGMA journal_mode = WAL').get()
+  if (isFields(mode) && mode['journal_mode'] === 'wal') return
+  throw new IdempotencyError(
+    'store-failed',
+    'This SQLite database does not take a write-ahead log, without which readers and writers block each ' +
+      'other. Put the file on a local disk, not on a network share.',
+  )
+}
+
+function fileOf(sql: SqliteDatabase): DatabaseFile {
+  const main = sql
+    .prepare('PRAGMA database_list')
+    .all()
+    .filter(isFields)
+    .find(({ name }) => name === 'main')
+  const path = main === undefined ? '' : string(main['file'] ?? '', 'file')
+  return path === '' ? undefined : path
+}
+
+function isDatabase(target: unknown): target is SqliteDatabase {
+  if (typeof target !== 'object' || target === null) return false
+  return ['exec', 'prepare'].every((name) => typeof Reflect.get(target, name) === 'function')
+}
+
+function explained<T>(file: DatabaseFile, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw storeError(error, file)
+  }
+}
+
+/** SQLite does not wait by itself for all locks: two processes that turn the log on may both fail at once. */
+function retryWhileBusy(boundMs: number, work: () => void): void {
+  const giveUpMs = performance.now() + boundMs
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= giveUpMs) throw error
+      sleep(5 + Math.random() * 20)
+    }
+  }
+}
+
+/** Blocks the thread: a store is opened while the program starts, by a call that is not asynchronous. */
+function sleep(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs)
+}

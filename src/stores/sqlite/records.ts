@@ -1,0 +1,132 @@
+import type { IdempotencyRecord } from '../../core/record.ts'
+import type { ForwardClock } from '../embedded/forward-clock.ts'
+import { type Fields, integer, isFields, number } from './fields.ts'
+import type { SqliteDatabase } from './handle.ts'
+import { requireReader } from './migrate.ts'
+import { decodeRow, encodeRecord, encodeText, headColumnsSql, upsertSql } from './rows.ts'
+import { inWriteTransaction } from './transaction.ts'
+
+/** What lies under an id at a time of the store's clock. Expired records are absent but for their token. */
+export type Found =
+  | { readonly kind: 'readable'; readonly record: IdempotencyRecord | undefined; readonly nowMs: number }
+  | { readonly kind: 'unreadable'; readonly reason: string; readonly nowMs: number }
+
+/** How much one turn of the reaper deletes: a claim waits for it. */
+const reapedAtOnce = { records: 32, bodyBytes: 4 * 1024 * 1024 }
+
+/** The records in the database. Whatever changes them must run inside `transaction`. */
+export class Records {
+  readonly #sql: SqliteDatabase
+  readonly #clock: ForwardClock
+  readonly #statements: ReturnType<typeof prepareStatements>
+  #changed = new Set<string>()
+  #wrote = false
+
+  constructor(sql: SqliteDatabase, clock: ForwardClock) {
+    this.#sql = sql
+    this.#clock = clock
+    this.#statements = prepareStatements(sql)
+  }
+
+  /** Runs `work` in one durable step, and returns the ids that it changed. */
+  transaction(work: () => void): ReadonlySet<string> {
+    const changed = new Set<string>()
+    inWriteTransaction(this.#sql, () => {
+      this.#changed = changed
+      this.#wrote = false
+      work()
+      // What was given a token or had expired by now must stay so, whatever the clocks do later.
+      if (this.#wrote) this.#statements.saveClock.run(this.#clock.now())
+    })
+    return changed
+  }
+
+  find(id: string): Found {
+    const row = this.#statements.find.get(encodeText(id))
+    const nowMs = this.#timeOf(row)
+    // The join gives one row in any case: without a record, its columns are null.
+    if (!isFields(row) || row['id'] === null) return { kind: 'readable', record: undefined, nowMs }
+    const decoded = decodeRow(row)
+    if (decoded.kind === 'record') return { kind: 'readable', record: decoded.record, nowMs }
+    if (!isPast(row['expires_at_ms'], nowMs)) return { ...decoded, nowMs }
+    this.#passToken(row)
+    return { kind: 'readable', record: undefined, nowMs: this.#clock.now() }
+  }
+
+  now(): number {
+    return this.#timeOf(this.#statements.meta.get())
+  }
+
+  save(record: IdempotencyRecord): void {
+    this.#statements.save.run(...encodeRecord(record))
+    this.#wrote = true
+    this.#changed.add(record.id)
+  }
+
+  /** Deletes the record, readable or not. */
+  delete(id: string): void {
+    const row = this.#statements.tokenOf.get(encodeText(id))
+    if (!isFields(row)) return
+    this.#passToken(row)
+    this.#statements.delete.run(encodeText(id))
+    this.#wrote = true
+    this.#changed.add(id)
+  }
+
+  hasExpired(): boolean {
+    return this.#statements.expired.get(this.now(), 1) !== undefined
+  }
+
+  /** Deletes some records that expired. */
+  reap(): void {
+    let bodyBytes = 0
+    for (const row of this.#statements.expired.all(this.now(), reapedAtOnce.records)) {
+      if (!isFields(row) || bodyBytes > reapedAtOnce.bodyBytes) break
+      bodyBytes += integer(row, 'body_bytes')
+      this.#passToken(row)
+      this.#statements.deleteAt.run(integer(row, 'position'))
+      this.#wrote = true
+    }
+  }
+
+  /** A text that differs after any change of the record. */
+  stamp(id: string): unknown {
+    const row = this.#statements.stamp.get(encodeText(id))
+    return isFields(row) ? row['stamp'] : undefined
+  }
+
+  #timeOf(meta: unknown): number {
+    if (!isFields(meta)) throw new Error('its table hapax_meta is empty')
+    requireReader(integer(meta, 'min_reader'))
+    return this.#clock.now(number(meta, 'clock_ms'))
+  }
+
+  #passToken(row: Fields): void {
+    if (Number.isSafeInteger(row['token'])) this.#clock.passToken(integer(row, 'token'))
+  }
+}
+
+/** A damaged time is never past: the record stays, to be listed as unreadable. */
+export function isPast(expiresAtMs: unknown, nowMs: number): boolean {
+  return typeof expiresAtMs === 'number' && expiresAtMs <= nowMs
+}
+
+function prepareStatements(sql: SqliteDatabase) {
+  return {
+    find: sql.prepare(`
+      SELECT m.clock_ms, CAST(m.min_reader AS REAL) AS min_reader, ${headColumnsSql}, r.body
+      FROM hapax_meta m LEFT JOIN hapax_record r ON r.id = ?`),
+    meta: sql.prepare('SELECT clock_ms, CAST(min_reader AS REAL) AS min_reader FROM hapax_meta'),
+    save: sql.prepare(upsertSql),
+    saveClock: sql.prepare('UPDATE hapax_meta SET clock_ms = max(clock_ms, ?)'),
+    tokenOf: sql.prepare('SELECT CAST(token AS REAL) AS token FROM hapax_record WHERE id = ?'),
+    delete: sql.prepare('DELETE FROM hapax_record WHERE id = ?'),
+    expired: sql.prepare(`
+      SELECT CAST(position AS REAL) AS position, CAST(token AS REAL) AS token,
+        CAST(coalesce(length(body), 0) AS REAL) AS body_bytes
+      FROM hapax_record WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?`),
+    deleteAt: sql.prepare('DELETE FROM hapax_record WHERE position = ?'),
+    stamp: sql.prepare(`
+      SELECT state || ' ' || token || ' ' || expires_at_ms AS stamp FROM hapax_record WHERE id = ?`),
+  }
+}

@@ -1,0 +1,168 @@
+import { nameAndMessage } from '../../core/errors.ts'
+import type { IdempotencyRecord, RecordPolicy, RecoveryMode } from '../../core/record.ts'
+import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from './envelope.ts'
+import { type Fields, flag, integer, number, oneOf, string, text } from './fields.ts'
+import type { SqliteValue } from './handle.ts'
+
+/** The format that this release writes, and the newest that it reads. */
+const recordFormat = 1
+
+// In this order they are written. `position` is SQLite's to give.
+const columns = [
+  'id',
+  'format',
+  'state',
+  'owner',
+  'token',
+  'attempt',
+  'expires_at_ms',
+  'recovery',
+  'retain_ms',
+  'retain_unknown_ms',
+  'fingerprint',
+  'since_ms',
+  'lease_until_ms',
+  'takeover',
+  'failed',
+  'label',
+  'response',
+  'body',
+] as const
+
+type Column = (typeof columns)[number]
+
+/** Replaces the whole record but its position. Columns of newer schemas stay as they are. */
+export const upsertSql = `
+  INSERT INTO hapax_record (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+  ON CONFLICT (id) DO UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`
+
+// node:sqlite throws where an integer is too large for a number, and a damaged row must still be listed.
+const integers = new Set<Column>(['format', 'token', 'attempt', 'takeover', 'failed'])
+
+export const headColumnsSql = columns
+  .filter((name) => name !== 'body')
+  .map((name) => (integers.has(name) ? `CAST(r.${name} AS REAL) AS ${name}` : `r.${name}`))
+  .join(', ')
+
+export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
+  const { policy, label } = record
+  const response = record.state === 'completed' ? record.response : undefined
+  const values: Record<Column, SqliteValue> = {
+    id: encodeText(record.id),
+    format: recordFormat,
+    state: record.state,
+    owner: encodeText(record.owner),
+    token: record.token,
+    attempt: record.attempt,
+    expires_at_ms: record.expiresAtMs,
+    recovery: policy.recovery,
+    retain_ms: policy.retainMs,
+    retain_unknown_ms: policy.retainUnknownMs,
+    fingerprint: record.fingerprint === null ? null : encodeText(record.fingerprint),
+    since_ms: sinceMs(record),
+    lease_until_ms: record.state === 'running' ? record.leaseUntilMs : null,
+    takeover: record.state === 'running' && record.takeover ? 1 : 0,
+    failed: record.state === 'completed' && record.failed ? 1 : 0,
+    label: label === undefined ? null : encodeLabel(label),
+    response: response === undefined ? null : encodeEnvelope(response),
+    body: response === undefined ? null : encodeBody(response),
+  }
+  return columns.map((name) => values[name])
+}
+
+/**
+ * Text that any driver gives back as it was: libsql cuts text at a NUL, and UTF-8 has no lone surrogates.
+ * Digests stay as they are, for operators to search; JSON can't be mistaken for one, as it begins with `"`.
+ */
+export function encodeText(value: string): string {
+  return /^[\w .:/+=~-]*$/.test(value) ? value : JSON.stringify(value)
+}
+
+export function decodeText(stored: string): string {
+  return stored.startsWith('"') ? string(JSON.parse(stored), 'text') : stored
+}
+
+export type DecodedRow =
+  | { readonly kind: 'record'; readonly record: IdempotencyRecord }
+  | { readonly kind: 'unreadable'; readonly reason: string }
+
+/** Reads a row with all columns, `body` included. Whatever is wrong with it makes it unreadable, never absent. */
+export function decodeRow(row: Fields): DecodedRow {
+  try {
+    const format = integer(row, 'format')
+    if (format > recordFormat) {
+      return {
+        kind: 'unreadable',
+        reason: `It was written by a newer release: format ${format}, and this one reads up to ${recordFormat}.`,
+      }
+    }
+    return { kind: 'record', record: decodeRecord(row) }
+  } catch (error) {
+    return { kind: 'unreadable', reason: `It is damaged: ${nameAndMessage(error).message}` }
+  }
+}
+
+function decodeRecord(row: Fields): IdempotencyRecord {
+  const label = row['label'] === null ? undefined : decodeLabel(text(row, 'label'))
+  const base = {
+    id: decodeText(text(row, 'id')),
+    owner: decodeText(text(row, 'owner')),
+    token: integer(row, 'token'),
+    attempt: integer(row, 'attempt'),
+    policy: decodePolicy(row),
+    ...(label && { label }),
+    expiresAtMs: number(row, 'expires_at_ms'),
+  }
+  const state = text(row, 'state')
+  if (state === 'released' && row['fingerprint'] === null) return { ...base, state, fingerprint: null }
+  const fingerprint = decodeText(text(row, 'fingerprint'))
+  switch (state) {
+    case 'released':
+      return { ...base, state, fingerprint }
+    case 'unknown':
+      return { ...base, state, fingerprint, sinceMs: number(row, 'since_ms') }
+    case 'running':
+      return {
+        ...base,
+        state,
+        fingerprint,
+        claimedAtMs: number(row, 'since_ms'),
+        leaseUntilMs: number(row, 'lease_until_ms'),
+        takeover: flag(row, 'takeover'),
+      }
+    case 'completed':
+      return {
+        ...base,
+        state,
+        fingerprint,
+        completedAtMs: number(row, 'since_ms'),
+        failed: flag(row, 'failed'),
+        response: decodeResponse(text(row, 'response'), row['body']),
+      }
+    default:
+      throw new Error(`there is no state ${JSON.stringify(state)}.`)
+  }
+}
+
+function sinceMs(record: IdempotencyRecord): number | null {
+  switch (record.state) {
+    case 'running':
+      return record.claimedAtMs
+    case 'completed':
+      return record.completedAtMs
+    case 'unknown':
+      return record.sinceMs
+    case 'released':
+      return null
+  }
+}
+
+const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
+
+function decodePolicy(row: Fields): RecordPolicy {
+  return {
+    recovery: oneOf(recoveryModes, row['recovery'], 'recovery'),
+    retainMs: number(row, 'retain_ms'),
+    retainUnknownMs: number(row, 'retain_unknown_ms'),
+  }
+}

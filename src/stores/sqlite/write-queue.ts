@@ -1,0 +1,161 @@
+/** What the queue needs of the database. */
+export interface Transactions {
+  /** Runs `work` in one durable step and returns the ids that it changed. Throws if nothing was written. */
+  transaction(work: () => void): ReadonlySet<string>
+  isBusy(error: unknown): boolean
+  /** The error that a caller gets. */
+  explain(error: unknown): Error
+  /** Called after each commit. */
+  onChanged(ids: ReadonlySet<string>): void
+}
+
+interface Operation {
+  /** Computes the result inside a transaction. Called again if that is rolled back. */
+  run(): void
+  /** Hands the result out. */
+  acknowledge(): void
+  reject(error: Error): void
+  readonly weight: number
+  readonly giveUpMs: number
+  /** It was in a transaction that failed, perhaps by the fault of another. */
+  alone: boolean
+}
+
+type CommitOutcome =
+  | { readonly kind: 'committed'; readonly changed: ReadonlySet<string> }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+const batch = { operations: 256, weight: 8 * 1024 * 1024 }
+const longestPauseMs = 25
+
+/**
+ * Group commit: operations that arrive in the same turn of the event loop share one transaction, and so one
+ * wait for the disk. The longer a commit takes, the more operations gather for the next.
+ *
+ * An operation is acknowledged only after its transaction was committed. Where a transaction fails, its
+ * operations are tried one by one, so that none fails by the fault of another.
+ */
+export class WriteQueue {
+  readonly #transactions: Transactions
+  readonly #busyTimeoutMs: number
+  #waiting: Operation[] = []
+  #scheduled = false
+  #failedTries = 0
+  #onEmpty: (() => void) | undefined
+
+  constructor(transactions: Transactions, busyTimeoutMs: number) {
+    this.#transactions = transactions
+    this.#busyTimeoutMs = busyTimeoutMs
+  }
+
+  /** `weight`: about how many bytes `run` writes. */
+  submit<T>(run: () => T, weight: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let result: { readonly value: T } | undefined
+      this.#waiting.push({
+        run: () => {
+          result = { value: run() }
+        },
+        acknowledge: () => {
+          if (result !== undefined) resolve(result.value)
+        },
+        reject,
+        weight,
+        giveUpMs: performance.now() + this.#busyTimeoutMs,
+        alone: false,
+      })
+      this.#schedule()
+    })
+  }
+
+  /** Resolves when every operation that was submitted so far has ended. */
+  async drain(): Promise<void> {
+    if (this.#waiting.length === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+    })
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#waiting.length === 0) return
+    this.#scheduled = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    const operations = this.#take()
+    const outcome = this.#commit(operations)
+    if (outcome.kind === 'committed') this.#acknowledge(operations, outcome.changed)
+    else if (this.#transactions.isBusy(outcome.error)) return this.#pause(operations, outcome.error)
+    else this.#isolate(operations, outcome.error)
+    this.#continue()
+  }
+
+  #continue(): void {
+    this.#schedule()
+    if (this.#waiting.length === 0) this.#onEmpty?.()
+  }
+
+  #commit(operations: readonly Operation[]): CommitOutcome {
+    try {
+      const changed = this.#transactions.transaction(() => {
+        for (const operation of operations) operation.run()
+      })
+      return { kind: 'committed', changed }
+    } catch (error) {
+      return { kind: 'failed', error }
+    }
+  }
+
+  #acknowledge(operations: readonly Operation[], changed: ReadonlySet<string>): void {
+    this.#failedTries = 0
+    for (const operation of operations) operation.acknowledge()
+    this.#transactions.onChanged(changed)
+  }
+
+  #take(): Operation[] {
+    let count = 0
+    let weight = 0
+    for (const operation of this.#waiting) {
+      const isFull = count >= batch.operations || weight + operation.weight > batch.weight
+      if (count > 0 && (isFull || operation.alone)) break
+      count += 1
+      weight += operation.weight
+      if (operation.alone) break
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  #isolate(operations: readonly Operation[], error: unknown): void {
+    if (operations.length <= 1) {
+      for (const operation of operations) operation.reject(this.#transactions.explain(error))
+      return
+    }
+    for (const operation of operations) operation.alone = true
+    this.#waiting.unshift(...operations)
+  }
+
+  /** Another process holds the lock: tries again later, without blocking the event loop meanwhile. */
+  #pause(operations: readonly Operation[], error: unknown): void {
+    this.#waiting.unshift(...operations)
+    const nowMs = performance.now()
+    const [overdue, patient] = partition(this.#waiting, ({ giveUpMs }) => giveUpMs <= nowMs)
+    this.#waiting = patient
+    for (const operation of overdue) operation.reject(this.#transactions.explain(error))
+    if (patient.length === 0) return this.#continue()
+
+    this.#scheduled = true
+    const mostMs = Math.min(2 ** this.#failedTries, longestPauseMs)
+    this.#failedTries += 1
+    // Not the injectable clock: the lock is real, and a program with nothing else to do must wait for it.
+    setTimeout(() => this.#flush(), 1 + Math.random() * mostMs)
+  }
+}
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [first: T[], rest: T[]] {
+  const first: T[] = []
+  const rest: T[] = []
+  for (const item of items) (isFirst(item) ? first : rest).push(item)
+  return [first, rest]
+}

@@ -1,0 +1,87 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Fault } from '../support/faulty-link.ts'
+import { type Action, type Mode, Simulation } from '../support/simulation.ts'
+import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts'
+
+forbidUnhandledRejections()
+
+const process = fc.nat({ max: 2 })
+const key = fc.nat({ max: 1 })
+const fault = fc.constantFrom<Fault>(
+  'refuse',
+  'throw',
+  'drop',
+  'lose-reply',
+  'break-reply',
+  'repeat',
+  { requestDelayMs: 700 },
+  { requestDelayMs: 4_000 },
+  { replyDelayMs: 700 },
+  { replyDelayMs: 4_000 },
+)
+const verb = fc.constantFrom('claim', 'renew', 'complete', 'release', 'abandon', 'watch')
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('begin'),
+      process,
+      key,
+      waitMs: fc.constantFrom(0, 0, 3_000, 20_000),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('finish'),
+      nth: fc.nat({ max: 3 }),
+      how: fc.constantFrom('good', 'good', 'failed', 'released'),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('advance'),
+      ms: fc.constantFrom(1, 60, 400, 1_100, 3_400, 12_000),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('fault'), process, verb, fault }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('outage'), process, fault }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('stall', 'resume', 'resume', 'heal', 'heal'), process }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('crash'), process }) },
+)
+
+const modes = fc.tuple(
+  fc.constantFrom<Mode>('refuse', 'rerun', 'reconcile'),
+  fc.constantFrom<Mode>('refuse', 'rerun', 'reconcile'),
+)
+
+// For a long search: HAPAX_SIMULATIONS=100000 vitest run test/core/interleavings.test.ts
+const searches = Number(globalThis.process.env['HAPAX_SIMULATIONS'] ?? 0)
+
+test('whatever happens, in whatever order, the promises hold', {
+  timeout: searches === 0 ? 20_000 : 3_600_000,
+}, async () => {
+  let simulated = 0
+  await fc.assert(
+    fc.asyncProperty(
+      modes,
+      fc.array(action, { minLength: 1, maxLength: 60, size: 'max' }),
+      async (chosen, actions) => {
+        simulated += 1
+        await new Simulation(3, chosen).run(actions)
+      },
+    ),
+    {
+      numRuns: searches === 0 ? 300 : searches,
+      ...(searches === 0 && { interruptAfterTimeLimit: 4_000, markInterruptAsFailure: false }),
+    },
+  )
+  // A machine so slow that it simulated next to nothing has tested next to nothing.
+  expect(simulated).toBeGreaterThan(10)
+})

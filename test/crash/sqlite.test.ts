@@ -1,0 +1,3 @@
+import { crashCases } from './crash-cases.ts'
+
+crashCases('one SQLite file')

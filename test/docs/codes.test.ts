@@ -1,0 +1,25 @@
+// The README's table of errors is the code's.
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { misuseTexts } from '../../src/core/misuse.ts'
+import { problemCodes } from '../../src/protocol/codes.ts'
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+test('the README lists every problem code with its status, and no other', () => {
+  const section = read('README.md').split('\n## Errors\n')[1] ?? ''
+  const rows = [...section.matchAll(/^\| (?<codes>`.*?) \| (?<status>\d{3}) \|/gm)]
+  const listed = rows.flatMap(({ groups }) =>
+    [...(groups?.['codes'] ?? '').matchAll(/`([a-z-]+)`/g)].map(([, code]) => [
+      code,
+      Number(groups?.['status']),
+    ]),
+  )
+  const statuses = Object.entries(problemCodes).map(([code, { status }]) => [code, status])
+  expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(statuses))
+})
+
+test('docs/misuse.md explains every misuse code, and no other', () => {
+  const headings = [...read('docs/misuse.md').matchAll(/^## (.+)$/gm)].map(([, heading]) => String(heading))
+  expect(headings.toSorted()).toEqual(Object.keys(misuseTexts).toSorted())
+})

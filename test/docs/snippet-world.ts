@@ -1,0 +1,38 @@
+// Preloaded into each snippet: servers listen on a free port of this machine, get the request that the snippet
+// is marked with twice, and end.
+import { Server } from 'node:http'
+
+const listen = Server.prototype.listen
+
+Server.prototype.listen = function listenLocally(this: Server): Server {
+  this.once('listening', () => {
+    void tryOut(this).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(error)
+        process.exit(1)
+      },
+    )
+  })
+  return Reflect.apply(listen, this, [0, '127.0.0.1'])
+}
+
+async function tryOut(server: Server): Promise<void> {
+  const [method, path] = (process.env['SNIPPET_REQUEST'] ?? '').split(' ')
+  const address = server.address()
+  if (!method || typeof address !== 'object' || address === null) return
+  const send = async () => {
+    const response = await fetch(`http://127.0.0.1:${address.port}${path}`, {
+      method,
+      headers: { 'Idempotency-Key': '"snippet-1"', 'Content-Type': 'application/json' },
+      body: JSON.stringify({ item: 'book' }),
+    })
+    return { response, body: await response.text() }
+  }
+  const first = await send()
+  const second = await send()
+  if (first.response.status >= 400) throw new Error(`${first.response.status} ${first.body}`)
+  if (first.body !== second.body) throw new Error(`Two answers: ${first.body} and ${second.body}`)
+  if (second.response.headers.get('idempotent-replayed') === 'true')
+    console.log(`${method} ${path}: replayed`)
+}

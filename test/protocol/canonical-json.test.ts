@@ -1,0 +1,375 @@
+import canonicalize from 'canonicalize'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { canonicalJson, canonicalValue } from '../../src/protocol/canonical-json.ts'
+import { json, parse, spelledJson } from './json.ts'
+
+describe('against canonicalize', () => {
+  test('has the same form of a value', () => {
+    fc.assert(
+      fc.property(json, (value) => {
+        expect(canonicalValue(value)).toBe(canonicalize(value))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('has the same form of every text of a value', () => {
+    fc.assert(
+      fc.property(spelledJson, ({ value, text }) => {
+        expect(canonicalJson(text)).toBe(canonicalize(value))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('sorts many members too, by UTF-16 code units', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.string({ unit: 'binary', maxLength: 3 }), { minLength: 17, maxLength: 60 }),
+        (names) => {
+          const text = `{${names.map((name, index) => `${JSON.stringify(name)}:${index}`).join(',')}}`
+          expect(canonicalJson(text)).toBe(canonicalize(parse(text)))
+          expect(canonicalValue(parse(text))).toBe(canonicalize(parse(text)))
+        },
+      ),
+    )
+  })
+})
+
+describe('against JSON.parse', () => {
+  // Texts that are JSON, nearly JSON, or noise.
+  const fragment = fc.oneof(
+    fc.constantFrom('{', '}', '[', ']', ':', ',', '"', '\\', ' ', '\n', '\t', '\r', '/'),
+    fc.constantFrom(
+      '0',
+      '1',
+      '9',
+      '12',
+      '00',
+      '.',
+      '-',
+      '+',
+      'e',
+      'E',
+      'e5',
+      '-0',
+      '.5',
+      '1.',
+      '1.50',
+      '1e5',
+    ),
+    fc.constantFrom('\u0000', '\u001f', '\u007f', '\u00a0', '\u2028', '\ufeff', '\ud800', '\udc00', 'é'),
+    fc.constantFrom('true', 'false', 'null', 'nul', 'NaN', 'f', '//', "'a'"),
+    fc.constantFrom('"a":', '"b":1', '{"a":', '\\u00', '\\u0041', '\\ud800', '\\x', '\\n', '\\/'),
+  )
+  const noise = fc.array(fragment, { maxLength: 12 }).map((parts) => parts.join(''))
+  const damaged = fc
+    .tuple(spelledJson, fc.nat(), fc.oneof(fc.constant(''), fragment), fc.nat({ max: 2 }))
+    .map(([{ text }, at, insert, remove]) => {
+      const position = at % (text.length + 1)
+      return text.slice(0, position) + insert + text.slice(position + remove)
+    })
+
+  test.each([
+    ['noise', noise],
+    ['JSON with one change', damaged],
+  ])('accepts exactly what it accepts of %s, unless it can say why', (_, texts) => {
+    fc.assert(
+      fc.property(texts, (text) => {
+        const parsed = tryParse(text)
+        const canonical = canonicalJson(text)
+        if (parsed === undefined) expect(canonical).toBeUndefined()
+        else if (hasDuplicate(text, parsed.value) || hasInexactNumber(text)) expect(canonical).toBeUndefined()
+        else expect(canonical).toBe(canonicalValue(parsed.value))
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  test('has generators that yield both outcomes often', () => {
+    for (const texts of [noise, damaged]) {
+      const verdicts = fc.sample(texts, 2000).map((text) => tryParse(text) !== undefined)
+      expect(verdicts.filter(Boolean).length).toBeGreaterThan(4)
+      expect(verdicts.filter((valid) => !valid).length).toBeGreaterThan(100)
+    }
+  })
+})
+
+function tryParse(text: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) }
+  } catch {
+    return undefined
+  }
+}
+
+const STRING = /"(?:[^"\\]|\\.)*"/gs
+
+// A member that occurs twice is written once more often than it is found in the value.
+function hasDuplicate(text: string, value: unknown): boolean {
+  const written = text.replace(STRING, '""').match(/""\s*:/g)?.length ?? 0
+  return written !== countMembers(value)
+}
+
+function countMembers(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const children: unknown[] = Object.values(value)
+  return (
+    (Array.isArray(value) ? 0 : children.length) +
+    children.reduce<number>((sum, child) => sum + countMembers(child), 0)
+  )
+}
+
+function hasInexactNumber(text: string): boolean {
+  const numbers = text.replace(STRING, '').match(/-?\d[\d.eE+-]*/g) ?? []
+  return numbers.some((number) => !isExact(number))
+}
+
+// Compares what is written with what is printed as fractions of big integers.
+function isExact(source: string): boolean {
+  const printed = String(Number(source))
+  if (printed.endsWith('Infinity')) return false
+  const [a, b] = [fractionOf(source), fractionOf(printed)]
+  return a.numerator * b.denominator === b.numerator * a.denominator
+}
+
+function fractionOf(number: string): { numerator: bigint; denominator: bigint } {
+  const [mantissa = '', exponent = '0'] = number.toLowerCase().split('e')
+  const [whole = '', fraction = ''] = mantissa.split('.')
+  const power = Number(exponent) - fraction.length
+  const digits = BigInt(whole + fraction)
+  return power >= 0
+    ? { numerator: digits * 10n ** BigInt(power), denominator: 1n }
+    : { numerator: digits, denominator: 10n ** BigInt(-power) }
+}
+
+describe('numbers', () => {
+  test.each([
+    ['1', '1'],
+    ['1.0', '1'],
+    ['1e0', '1'],
+    ['100e-2', '1'],
+    ['0.1', '0.1'],
+    ['1.10', '1.1'],
+    ['-0', '0'],
+    ['-0.0', '0'],
+    ['0e99999999999999999999', '0'],
+    ['-0.000E-5', '0'],
+    ['123456789012.50', '123456789012.5'],
+    ['1e-300', '1e-300'],
+    ['1.50e300', '1.5e+300'],
+    ['2.5e-323', '2.5e-323'],
+    ['1E2', '100'],
+    ['0.000001', '0.000001'],
+    ['0.0000001', '1e-7'],
+    ['1000000000000000000000', '1e+21'],
+    ['100000000000000000000', '100000000000000000000'],
+    ['9007199254740992', '9007199254740992'],
+    ['1.7976931348623157e308', '1.7976931348623157e+308'],
+    ['5e-324', '5e-324'],
+    [`1${'0'.repeat(300)}`, '1e+300'],
+    [`0.${'0'.repeat(300)}1e301`, '1'],
+  ])('%s is %s', (text, canonical) => {
+    expect(canonicalJson(text)).toBe(canonical)
+  })
+
+  test.each([
+    '9007199254740993',
+    '0.1000000000000000055511151231257827',
+    '123456789012345678901234567890',
+    '1e400',
+    '-1e400',
+    '1e-400',
+    '4e-324',
+    '1.234567e-320',
+    '0.1e-323',
+    '-1e-400',
+    '0.00000000001e-400',
+    '1.00000000000000000001',
+    '1e99999999999999999999',
+    '1e-99999999999999999999',
+  ])('%s is no number that a double holds', (text) => {
+    expect(canonicalJson(text)).toBeUndefined()
+    expect(canonicalJson(`{"a":[${text}]}`)).toBeUndefined()
+  })
+
+  test('have a form exactly when printing gives back their value', () => {
+    const digits = fc.stringMatching(/^\d{1,20}$/)
+    const exponent = fc.option(
+      fc.tuple(fc.constantFrom('e', 'E', 'e+', 'e-'), fc.integer({ min: 0, max: 330 })),
+    )
+    fc.assert(
+      fc.property(
+        fc.constantFrom('', '-'),
+        fc.bigInt({ min: 0n, max: 10n ** 20n }),
+        fc.option(digits),
+        exponent,
+        (sign, whole, fraction, power) => {
+          const text = `${sign}${whole}${fraction === null ? '' : `.${fraction}`}${power === null ? '' : power.join('')}`
+          expect(canonicalJson(text)).toBe(isExact(text) ? JSON.stringify(JSON.parse(text)) : undefined)
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
+})
+
+describe('members', () => {
+  test.each([
+    '{"a":1,"a":1}',
+    '{"a":1,"b":2,"a":3}',
+    '{"a":1,"\\u0061":2}',
+    '[{"x":{"é":1,"\\u00e9":1}}]',
+    '{"__proto__":1,"__proto__":2}',
+    '{"\ud800":1,"\\ud800":2}',
+    `{${Array.from({ length: 40 }, (_, index) => `"${index % 39}":${index}`).join(',')}}`,
+  ])('%s has one twice', (text) => {
+    expect(canonicalJson(text)).toBeUndefined()
+  })
+
+  test('of one name in different objects are no duplicates', () => {
+    expect(canonicalJson('{"b":{"a":1},"a":[{"a":1},{"a":1}]}')).toBe('{"a":[{"a":1},{"a":1}],"b":{"a":1}}')
+  })
+
+  test('may be called __proto__', () => {
+    const text = '{"b":1,"__proto__":{"a":1}}'
+    expect(canonicalJson(text)).toBe('{"__proto__":{"a":1},"b":1}')
+    expect(canonicalValue(JSON.parse(text))).toBe('{"__proto__":{"a":1},"b":1}')
+    expect(canonicalJson('{"b":1}')).not.toBe(canonicalJson(text))
+  })
+})
+
+describe('strings', () => {
+  test.each([
+    ['"\\u0041\\/\\u00e9"', '"A/é"'],
+    ['"\\u000a\\u0008\\u001F\\u007f"', '"\\n\\b\\u001f\x7f"'],
+    ['"\\ud83d\\ude00"', '"😀"'],
+    ['"\u2028"', '"\u2028"'],
+  ])('%s is %s', (text, canonical) => {
+    expect(canonicalJson(text)).toBe(canonical)
+    expect(canonicalValue(JSON.parse(text))).toBe(canonical)
+  })
+
+  test('keep half of a surrogate pair apart from every other string', () => {
+    const forms = ['\ud800', '\ud801', '\udc00', '\ufffd', '\\ud800'].map((text) => canonicalValue(text))
+    expect(new Set(forms).size).toBe(forms.length)
+    expect(canonicalJson('"\ud800"')).toBe('"\\ud800"')
+    expect(canonicalJson('"\\uD800"')).toBe('"\\ud800"')
+    expect(canonicalJson('{"\ud800":1}')).toBe('{"\\ud800":1}')
+  })
+})
+
+describe('nesting', () => {
+  test.each([
+    ['arrays', (depth: number) => deep(depth, '[', ']')],
+    ['objects', (depth: number) => `${'{"a":'.repeat(depth - 1)}{}${'}'.repeat(depth - 1)}`],
+  ])('of %s has a limit that texts and values share', (_, nest) => {
+    expect(canonicalJson(nest(1000))).toBe(nest(1000))
+    expect(canonicalValue(JSON.parse(nest(1000)))).toBe(nest(1000))
+    expect(canonicalJson(nest(1001))).toBeUndefined()
+    expect(canonicalValue(JSON.parse(nest(1001)))).toBeUndefined()
+  })
+
+  test('of any depth does not overflow the stack', () => {
+    expect(canonicalJson('['.repeat(1_000_000))).toBeUndefined()
+    expect(canonicalJson('{"a":'.repeat(200_000))).toBeUndefined()
+    let value: unknown = 1
+    for (let depth = 0; depth < 200_000; depth += 1) value = { value }
+    expect(canonicalValue(value)).toBeUndefined()
+  })
+
+  test('is counted anew for siblings', () => {
+    const siblings = `[${Array.from({ length: 3 }, () => deep(999, '[', ']')).join(',')}]`
+    expect(canonicalJson(siblings)).toBe(siblings)
+    expect(canonicalValue(JSON.parse(siblings))).toBe(siblings)
+  })
+})
+
+describe('canonicalValue', () => {
+  class Money {
+    readonly amount = 5
+    readonly currency = 'EUR'
+  }
+  const shared = { a: 1 }
+
+  test.each<[what: string, value: unknown, canonical: string]>([
+    ['a date', { at: new Date(0) }, '{"at":"1970-01-01T00:00:00.000Z"}'],
+    ['an object with toJSON', { toJSON: () => ({ b: 1, a: 2 }) }, '{"a":2,"b":1}'],
+    ['toJSON called once only', { toJSON: () => ({ a: 1, toJSON: () => 2 }) }, 'undefined'],
+    ['toJSON that is a member', { toJSON: 'x' }, '{"toJSON":"x"}'],
+    [
+      'the name given to toJSON',
+      { a: { toJSON: (name: string) => name }, b: [{ toJSON: (name: string) => name }] },
+      '{"a":"a","b":["0"]}',
+    ],
+    ['an undefined member', { a: undefined, b: 1 }, '{"b":1}'],
+    ['a member that toJSON makes undefined', { a: { toJSON: () => undefined } }, '{}'],
+    ['undefined in an array', [undefined, null], '[null,null]'],
+    ['a hole in an array', Array.from({ length: 2 }), '[null,null]'],
+    ['an instance of a class', new Money(), '{"amount":5,"currency":"EUR"}'],
+    ['an object without prototype', Object.assign(Object.create(null), { a: 1 }), '{"a":1}'],
+    ['a symbol as a name', { [Symbol('a')]: 1, b: 2 }, '{"b":2}'],
+    ['a Buffer', Buffer.from('a'), '{"data":[97],"type":"Buffer"}'],
+    ['one object in two places', [shared, shared], '[{"a":1},{"a":1}]'],
+    ['minus zero', -0, '0'],
+  ])('writes %s', (_, value, canonical) => {
+    expect(String(canonicalValue(value))).toBe(canonical)
+  })
+
+  const cycle: Record<string, unknown> = {}
+  cycle['self'] = [cycle]
+
+  test.each<[what: string, value: unknown]>([
+    ['undefined', undefined],
+    ['a function', () => 1],
+    ['a symbol', Symbol('a')],
+    ['a bigint', 1n],
+    ['NaN', Number.NaN],
+    ['an infinity', Number.NEGATIVE_INFINITY],
+    ['a date that is none', new Date(Number.NaN).getTime()],
+    ['a cycle', cycle],
+    ['a Map', new Map([[1, 2]])],
+    ['a Set', new Set([1])],
+    ['a promise', Promise.resolve(1)],
+    ['an error', new Error('x')],
+    ['a regular expression', /a/],
+    ['a typed array', new Uint8Array(1)],
+    ['URLSearchParams', new URLSearchParams('a=1')],
+    ['FormData', new FormData()],
+  ])('has no form of %s, on its own or inside', (_, value) => {
+    expect(canonicalValue(value)).toBeUndefined()
+    if (value === undefined) return
+    expect(canonicalValue({ a: value })).toBeUndefined()
+    expect(canonicalValue([value])).toBeUndefined()
+  })
+})
+
+describe('texts of 1 MiB take a time that grows with their length only', () => {
+  const size = 1024 * 1024
+  test.each<[what: string, text: string]>([
+    ['digits', '1'.repeat(size)],
+    ['zeros', `0.${'0'.repeat(size)}1`],
+    ['zeros inside', `1${'0'.repeat(size)}1`],
+    ['spaces', `[1${' '.repeat(size)}`],
+    ['open strings', '["'.repeat(size / 2)],
+    ['backslashes', `"${'\\'.repeat(size)}`],
+    ['escaped quotes', `["${'\\"'.repeat(size / 2)}`],
+    ['a long string at depth', `${'[1,'.repeat(999)}"${'a'.repeat(size)}"${']'.repeat(999)}`],
+    [
+      'many members',
+      `{${Array.from({ length: 60_000 }, (_, index) => `"${(index * 7919) % 60_013}":${index}`).join(',')}}`,
+    ],
+  ])('%s', (_, text) => {
+    const start = performance.now()
+    const canonical = canonicalJson(text)
+    expect(canonical === undefined || canonical.length > 0).toBe(true)
+    Buffer.from(canonical ?? '')
+    // A quadratic step would take minutes.
+    expect(performance.now() - start).toBeLessThan(2000)
+  })
+})
+
+function deep(depth: number, open: string, close: string): string {
+  return open.repeat(depth) + close.repeat(depth)
+}
