@@ -1,1 +1,0 @@
-export { type StoreCapabilities, type StoreSubject, type TestApi, testStore } from './store.ts'
