@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Request, Response } from 'express'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ExpressOptions } from '../../../src/adapters/express.ts'
+import { memoryStore } from '../../../src/stores/memory.ts'
 import { deferred, eventually } from '../../support/deferred.ts'
 import {
   type ExpressVersion,
@@ -16,6 +17,7 @@ import {
   serveGuarded,
 } from '../../support/express.ts'
 import { exchange, jsonOf, RawConnection, type RawAnswer } from '../../support/raw-http.ts'
+import { storeWith } from '../../support/stores.ts'
 
 const keyed = { headers: [['Idempotency-Key', 'k1']] as const, body: 'x' }
 const folder = mkdtempSync(join(tmpdir(), 'hapax-files-'))
@@ -247,7 +249,10 @@ for (const version of expressVersions) {
 
     describe('a handler that gives up its answer leaves a tombstone', () => {
       const endings: Record<string, (res: Response) => unknown> = {
-        'res.destroy()': (res) => res.destroy(),
+        'res.destroy()': (res) => {
+          res.destroy()
+          res.write('at once')
+        },
         'res.destroy(error)': (res) => res.destroy(new Error('no more')),
         'a pipeline whose source fails': (res) =>
           pipeline(async function* () {
@@ -288,21 +293,29 @@ for (const version of expressVersions) {
       })
 
       it.for(Object.entries(endings))('%s, after the client left', async ([, give]) => {
-        const { server, runs } = await hungUpOn(version, async (_req, res) => {
-          res.on('error', () => {})
-          res.status(201).location('/orders/17').write(large)
-          await new Promise((resolve) => res.req.socket.once('close', resolve))
-          await sleep(5)
-          await give(res)
-          res.write('late')
-          res.end('late')
-        })
+        const notes: unknown[] = []
+        // Slow, so that there is a time between giving up and its record.
+        const store = storeWith(memoryStore(), { complete: () => sleep(10) })
+        const { server, runs } = await hungUpOn(
+          version,
+          async (_req, res) => {
+            for (const event of ['finish', 'error']) res.on(event, () => notes.push(event))
+            res.status(201).location('/orders/17').write(large)
+            await new Promise((resolve) => res.req.socket.once('close', resolve))
+            await sleep(5)
+            await give(res)
+            res.write('late')
+            res.end('late')
+          },
+          { store },
+        )
         expect(jsonOf(await retry(server))).toMatchObject({
           code: 'response-not-kept',
           originalStatus: 201,
           reason: 'cut-short',
         })
         expect(runs()).toBe(1)
+        expect(notes).toEqual([])
         await server.drained()
       })
 

@@ -1,0 +1,117 @@
+/* oxlint-disable no-await-in-loop -- waiting is what the loop is for */
+// Server processes for tests and benchmarks: each in a temporary folder, on loopback, and stopped by its pid.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How to run a server's program: as it lies on this machine, or inside a container. */
+export interface Launcher {
+  /** What to spawn for `program` with `args`, when the server's files are in `folder`. */
+  command(
+    args: readonly string[],
+    folder: string,
+  ): { readonly file: string; readonly args: readonly string[] }
+  /** Delivers a signal to the server itself, which need not be the process that was spawned. */
+  signal(child: ChildProcess, signal: NodeJS.Signals): void
+}
+
+export interface ServerProcess {
+  readonly folder: string
+  signal(signal: NodeJS.Signals): void
+  /** True while the spawned process lives. */
+  readonly running: boolean
+  /** Kills the server without a chance to say goodbye, and waits until it is gone. */
+  kill(): Promise<void>
+  /** What the server wrote, for messages about a start that failed. */
+  readonly output: () => string
+}
+
+const living = new Set<ServerProcess>()
+const folders = new Set<string>()
+
+// Whatever ends this process, the servers end with it: a test that fails must leave nothing behind.
+process.once('exit', () => {
+  for (const server of living) server.signal('SIGKILL')
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `hapax-${name}-`))
+  folders.add(folder)
+  return folder
+}
+
+export function removeFolder(folder: string): void {
+  folders.delete(folder)
+  rmSync(folder, { recursive: true, force: true })
+}
+
+export function spawnServer(launcher: Launcher, args: readonly string[], folder: string): ServerProcess {
+  const command = launcher.command(args, folder)
+  const child = spawn(command.file, command.args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-8_000)
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  child.on('error', (error) => {
+    output += error.message
+  })
+  // A server must not keep a finished test run alive.
+  child.unref()
+
+  const server: ServerProcess = {
+    folder,
+    get running() {
+      return child.exitCode === null && child.signalCode === null && child.pid !== undefined
+    },
+    signal: (signal) => {
+      if (server.running) launcher.signal(child, signal)
+    },
+    kill: async () => {
+      if (!server.running) return
+      const gone = once(child, 'exit')
+      child.ref()
+      launcher.signal(child, 'SIGKILL')
+      await gone
+    },
+    output: () => output,
+  }
+  living.add(server)
+  child.once('exit', () => living.delete(server))
+  return server
+}
+
+/** A port of the loopback interface that nobody listened on a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  await new Promise((closed) => server.close(closed))
+  if (address === null || typeof address === 'string') throw new Error('No free port was found.')
+  return address.port
+}
+
+/** Tries `ready` until it resolves to true. Throws with the server's own words when it never does. */
+export async function waitUntil(
+  what: string,
+  ready: () => Promise<boolean>,
+  options: { timeoutMs?: number; output?: () => string } = {},
+): Promise<void> {
+  const giveUpAtMs = performance.now() + (options.timeoutMs ?? 20_000)
+  let lastError: unknown
+  while (performance.now() < giveUpAtMs) {
+    try {
+      if (await ready()) return
+    } catch (error) {
+      lastError = error
+    }
+    await sleep(20)
+  }
+  throw new Error(`${what} did not happen in time. ${options.output?.() ?? ''}`, { cause: lastError })
+}

@@ -1,0 +1,111 @@
+// Finds a way to run a server's program: on this machine, else by Docker, else by apt where that is allowed.
+import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import type { Launcher } from './processes.ts'
+
+export interface Program {
+  /** The file to look for on the search path. */
+  readonly file: string
+  /** Debian's package that holds it. */
+  readonly package: string
+  /** A Docker image that runs it. */
+  readonly image: string
+}
+
+/** Nothing on this machine can run the server. Tests skip loudly then, but fail where `CI` is set. */
+export class ServiceMissing extends Error {
+  constructor(program: Program) {
+    super(
+      `There is no ${program.file} on this machine, no Docker engine answers, and installing was not allowed. ` +
+        `Install "${program.package}", or set HAPAX_INSTALL=1 to let apt do it (as root).`,
+    )
+    this.name = 'ServiceMissing'
+  }
+}
+
+const launchers = new Map<string, Launcher>()
+
+/** @throws {ServiceMissing} */
+export function launcherFor(program: Program): Launcher {
+  const known = launchers.get(program.file)
+  if (known !== undefined) return known
+  const found = find(program)
+  launchers.set(program.file, found)
+  return found
+}
+
+function find(program: Program): Launcher {
+  const local = onSearchPath(program.file)
+  if (local !== undefined) return runDirectly(local)
+  if (dockerAnswers()) return runInDocker(program)
+  if (mayInstall()) {
+    install(program.package)
+    const installed = onSearchPath(program.file)
+    if (installed !== undefined) return runDirectly(installed)
+  }
+  throw new ServiceMissing(program)
+}
+
+function onSearchPath(file: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin']
+  return folders.map((folder) => join(folder, file)).find((path) => existsSync(path))
+}
+
+function runDirectly(file: string): Launcher {
+  return {
+    command: (args) => ({ file, args }),
+    signal: (child, signal) => void child.kill(signal),
+  }
+}
+
+function dockerAnswers(): boolean {
+  return spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 5_000 }).status === 0
+}
+
+/** On the host's network, so that a cluster's nodes find each other under the addresses that clients use. */
+function runInDocker(program: Program): Launcher {
+  const nameOf = (child: ChildProcess) => names.get(child.spawnargs.join(' ')) ?? ''
+  const names = new Map<string, string>()
+  let count = 0
+  return {
+    command: (args, folder) => {
+      count += 1
+      const name = `hapax-${process.pid}-${program.file}-${count}`
+      const run = [
+        'run',
+        '--rm',
+        '--name',
+        name,
+        '--network',
+        'host',
+        '-v',
+        `${folder}:${folder}`,
+        '-w',
+        folder,
+      ]
+      const command = [...run, '--entrypoint', program.file, program.image, ...args]
+      names.set(['docker', ...command].join(' '), name)
+      return { file: 'docker', args: command }
+    },
+    signal: (child, signal) => {
+      spawnSync('docker', ['kill', '--signal', signal, nameOf(child)], { stdio: 'ignore', timeout: 10_000 })
+    },
+  }
+}
+
+/** A contributor must not meet apt in `npm test`: only CI, or a plain word, lets it run. */
+function mayInstall(): boolean {
+  const allowed = Boolean(process.env['CI']) || process.env['HAPAX_INSTALL'] === '1'
+  return allowed && process.getuid?.() === 0
+}
+
+function install(name: string): void {
+  const options = {
+    stdio: ['ignore', 'ignore', 'inherit'] as ['ignore', 'ignore', 'inherit'],
+    timeout: 240_000,
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  execFileSync('apt-get', ['update'], { ...options, env })
+  execFileSync('apt-get', ['install', '--yes', '--no-install-recommends', name], { ...options, env })
+}

@@ -1,0 +1,255 @@
+import { IdempotencyError } from '../core/errors.ts'
+import { type Logger, processWarnings } from '../core/misuse.ts'
+import { listOf, objectWith, readOptions, text } from '../core/option-readers.ts'
+import type {
+  ClaimRequest,
+  ClaimResult,
+  HeldLease,
+  Inspection,
+  Outcome,
+  RenewResult,
+  Store,
+  Unsubscribe,
+  WriteResult,
+} from '../core/store.ts'
+import { entombed } from '../core/tombstone.ts'
+import { claimArguments, completeArguments, renewArguments } from './redis/arguments.ts'
+import { checkServers, type RedisWarningCode, redisWarningTexts } from './redis/checks.ts'
+import type { RedisClient } from './redis/clients.ts'
+import { type Connection, connectionOf } from './redis/connection.ts'
+import { encodeOwner } from './redis/encoding.ts'
+import { isOutOfMemory } from './redis/errors.ts'
+import { Gate } from './redis/gate.ts'
+import { inspectRedis } from './redis/inspect.ts'
+import { Keys } from './redis/keys.ts'
+import { numberIn, readClaimReply } from './redis/replies.ts'
+import { assertReplicas, readWaitReplicas, type WaitReplicas } from './redis/replicas.ts'
+import { Scripting } from './redis/scripting.ts'
+import * as scripts from './redis/scripts.ts'
+import { ServerClock } from './redis/server-clock.ts'
+import { Subscriptions } from './redis/subscriptions.ts'
+
+export type { RedisWarningCode } from './redis/checks.ts'
+export type {
+  IoredisClient,
+  IoredisCluster,
+  NodeRedisClient,
+  NodeRedisCluster,
+  NodeRedisSentinel,
+  RedisClient,
+} from './redis/clients.ts'
+export type { WaitReplicas } from './redis/replicas.ts'
+
+export interface RedisStoreOptions {
+  /** Stands in front of each record's id. Without `{`, records spread over a cluster. Default `'hapax:'`. */
+  readonly prefix?: string
+  /**
+   * Wait after each claim and each completion until so many replicas have it. It narrows what a failover may
+   * forget, and costs the time to the slowest of them. Default: no waiting.
+   */
+  readonly waitReplicas?: WaitReplicas
+  /** Where warnings about the server's settings go. Default: `process.emitWarning`. */
+  readonly logger?: Logger
+  /** Codes of warnings not to give. */
+  readonly silence?: readonly RedisWarningCode[]
+}
+
+/**
+ * Keeps records in Redis 7.0 or later, or Valkey, for all instances of a service together.
+ *
+ * Takes a client of ioredis 5 or 6 (`Redis`, also behind Sentinel, or `Cluster`) or of node-redis 5 or 6
+ * (`createClient`, `createSentinel` or `createCluster`, connected). The client stays yours: `close()` of the
+ * store leaves it open. The store opens one more connection when the first duplicate waits for its winner.
+ *
+ * What Redis forgets, hapax can't know: see `docs/redis.md` for the settings that keep it from forgetting.
+ *
+ * @throws {IdempotencyError} `invalid-option`. The verbs reject with `store-failed`, with `store-full` where
+ * Redis has reached its `maxmemory`, and with `store-closed` after `close()`.
+ * @example
+ * const once = idempotency({ store: redisStore(new Redis()), scope: (req) => req.user.id })
+ * @example
+ * const client = await createClient({ url }).on('error', log).connect()
+ * const once = idempotency({ store: redisStore(client), scope: (req) => req.user.id })
+ */
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
+  return new RedisStore(connectionOf(client), readOptions<Settings>(options, optionReaders))
+}
+
+interface Settings {
+  prefix: string
+  waitReplicas: { readonly count: number; readonly timeoutMs: number } | undefined
+  logger: Logger
+  silence: readonly RedisWarningCode[]
+}
+
+// Object.keys() loses the literal type of a constant's keys.
+const warningCodes = Object.keys(redisWarningTexts) as RedisWarningCode[]
+
+const optionReaders = {
+  prefix: text('hapax:'),
+  waitReplicas: readWaitReplicas,
+  logger: objectWith<Logger>(['warn'], 'an object with a warn(message) method', () => processWarnings),
+  silence: listOf(warningCodes, `codes (${warningCodes.join(', ')})`),
+}
+
+/** Renewals sent at once. A larger batch would hold up the claims behind it. */
+const renewalsAtOnce = 500
+/** Claims with a lease shorter than this may still be carried out so long after they were sent. */
+const leastClaimWindowMs = 1_000
+
+class RedisStore implements Store {
+  readonly name = 'redis'
+  readonly durable = true
+  readonly inspect: Inspection
+  readonly #settings: Settings
+  readonly #connection: Connection
+  readonly #keys: Keys
+  readonly #scripting: Scripting
+  readonly #subscriptions: Subscriptions
+  readonly #clock = new ServerClock()
+  #checked = false
+  #closed = false
+
+  constructor(connection: Connection, settings: Settings) {
+    this.#settings = settings
+    this.#connection = connection
+    this.#keys = new Keys(settings.prefix, connection.keyPrefix)
+    this.#scripting = new Scripting(connection, new Gate(connection))
+    this.#subscriptions = new Subscriptions(connection)
+    this.inspect = inspectRedis({
+      connection,
+      scripting: this.#scripting,
+      keys: this.#keys,
+      assertOpen: () => this.#assertOpen(),
+    })
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimResult> {
+    this.#assertOpen()
+    const result = await this.#claimInTime(request)
+    if (result.kind === 'claimed') await this.#waitForReplicas(request.id)
+    this.#checkOnce()
+    return result
+  }
+
+  async renew(leases: readonly HeldLease[]): Promise<readonly RenewResult[]> {
+    this.#assertOpen()
+    const results: RenewResult[] = []
+    for (let start = 0; start < leases.length; start += renewalsAtOnce) {
+      // oxlint-disable-next-line no-await-in-loop -- one batch at a time is the point
+      results.push(...(await this.#renewBatch(leases.slice(start, start + renewalsAtOnce))))
+    }
+    return results
+  }
+
+  async complete(lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
+    this.#assertOpen()
+    const key = this.#keys.keyOf(lease.id)
+    const result = writeResult(await this.#runComplete(key, lease, outcome))
+    if (result === 'written') await this.#waitForReplicas(lease.id)
+    return result
+  }
+
+  async release(lease: HeldLease, { clean }: { readonly clean: boolean }): Promise<WriteResult> {
+    this.#assertOpen()
+    const args = [String(lease.token), clean ? '1' : '0']
+    return writeResult(await this.#scripting.run(scripts.release, this.#keys.keyOf(lease.id), args))
+  }
+
+  async abandon(id: string, owner: string): Promise<void> {
+    this.#assertOpen()
+    await this.#scripting.run(scripts.abandon, this.#keys.keyOf(id), [encodeOwner(owner)])
+  }
+
+  async watch(id: string, listener: () => void): Promise<Unsubscribe> {
+    this.#assertOpen()
+    const unsubscribe = await this.#subscriptions.add(this.#keys.channelOf(id), listener)
+    try {
+      await this.#scripting.run(scripts.watch, this.#keys.keyOf(id), [])
+    } catch (error) {
+      unsubscribe()
+      throw error
+    }
+    return unsubscribe
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#subscriptions.close()
+  }
+
+  /**
+   * Sends the claim with the time until which it may be carried out. A client that lost its connection may
+   * send it when it has another, and by then the request was answered 503 long ago: it would lock the key for
+   * a handler that never runs.
+   */
+  async #claimInTime(request: ClaimRequest): Promise<ClaimResult> {
+    const windowMs = Math.max(request.leaseMs, leastClaimWindowMs)
+    const giveUpAtMs = performance.now() + windowMs
+    const first = await this.#sendClaim(request, windowMs)
+    if (first.kind === 'result') return first.result
+    // Not late at all, but this clock and the server's differ more than was known: it did not run, and the
+    // reply told the server's time.
+    const leftMs = giveUpAtMs - performance.now()
+    const second = leftMs > 0 ? await this.#sendClaim(request, leftMs) : first
+    if (second.kind === 'result') return second.result
+    throw new IdempotencyError('store-failed', 'The claim reached Redis too late, and was not carried out.')
+  }
+
+  async #sendClaim(request: ClaimRequest, windowMs: number): Promise<ReturnType<typeof readClaimReply>> {
+    const args = claimArguments(request, Math.ceil(this.#clock.now() + windowMs))
+    const reply = readClaimReply(await this.#scripting.run(scripts.claim, this.#keys.keyOf(request.id), args))
+    if (reply.serverMs !== undefined) this.#clock.learn(reply.serverMs)
+    return reply
+  }
+
+  async #runComplete(key: string, lease: HeldLease, outcome: Outcome): Promise<unknown> {
+    try {
+      return await this.#scripting.run(scripts.complete, key, completeArguments(lease, outcome))
+    } catch (error) {
+      if (!(error instanceof Error) || !isOutOfMemory(error.cause)) throw error
+      // Refused before it ran. Without the body the record is as small as the claim that it replaces.
+      const bodiless: Outcome =
+        outcome.kind === 'unknown'
+          ? outcome
+          : { ...outcome, response: entombed(outcome.response, 'store-refused') }
+      return this.#scripting.run(scripts.completeWithoutMemory, key, completeArguments(lease, bodiless))
+    }
+  }
+
+  async #renewBatch(leases: readonly HeldLease[]): Promise<RenewResult[]> {
+    const calls = leases.map((lease) => ({ key: this.#keys.keyOf(lease.id), args: renewArguments(lease) }))
+    const replies = await this.#scripting.runAll(scripts.renew, calls)
+    return replies.map((reply) => {
+      // One that failed fails the batch: the engine sends it again well before a lease ends.
+      if (reply.status === 'rejected') throw reply.reason
+      return numberIn(reply.value) === 1 ? 'renewed' : 'stale'
+    })
+  }
+
+  async #waitForReplicas(id: string): Promise<void> {
+    const { waitReplicas } = this.#settings
+    if (waitReplicas === undefined) return
+    await assertReplicas(this.#connection, this.#keys.keyOf(id), waitReplicas)
+  }
+
+  /** After the first claim, when the client is surely connected. */
+  #checkOnce(): void {
+    if (this.#checked) return
+    this.#checked = true
+    checkServers(this.#connection, this.#settings.logger, this.#settings.silence).catch(() => {})
+  }
+
+  #assertOpen(): void {
+    if (!this.#closed) return
+    throw new IdempotencyError(
+      'store-closed',
+      'The store made by redisStore() was closed and takes no more requests: close it after the server.',
+    )
+  }
+}
+
+function writeResult(reply: unknown): WriteResult {
+  return numberIn(reply) === 1 ? 'written' : 'stale'
+}

@@ -1,0 +1,207 @@
+// How the parts of a record are written. The head, and the order of the parts, are lua/record.lua's.
+
+import type {
+  HeaderList,
+  RecordLabel,
+  RecoveryMode,
+  StoredResponse,
+  TombstoneReason,
+} from '../../core/record.ts'
+import type { Fingerprint } from '../../protocol/fingerprint.ts'
+
+/** The numbers that stand for them in records and arguments: positions in this list. */
+export const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
+
+/** UTF-8 has no lone halves of surrogate pairs, and turns each into U+FFFD: two ids would become one. */
+export function encodeText(text: string): string {
+  return /\p{Cs}/u.test(text) || text.startsWith('"') ? JSON.stringify(text) : text
+}
+
+export function decodeText(stored: string): string {
+  if (!stored.startsWith('"')) return stored
+  const text: unknown = JSON.parse(stored)
+  if (typeof text !== 'string') throw new Error('a text is not text.')
+  return text
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const [uuidMark, textMark] = [0, 1]
+
+/** A UUID in 16 bytes instead of 36. */
+export function encodeOwner(owner: string): Buffer {
+  if (uuid.test(owner)) return Buffer.from(`00${owner.replaceAll('-', '')}`, 'hex')
+  return Buffer.concat([Buffer.of(textMark), Buffer.from(encodeText(owner))])
+}
+
+export function decodeOwner(stored: Buffer): string {
+  if (stored[0] === textMark) return decodeText(stored.toString('utf8', 1))
+  if (stored[0] !== uuidMark || stored.length !== 17) throw new Error('its owner is not text.')
+  const hex = stored.toString('hex', 1)
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)]
+  return parts.join('-')
+}
+
+/** A SHA-256 of these kinds is one byte for the kind, from 255 down, and its 32 bytes. */
+const sha256Kinds = ['b1', 'v1', 'c1']
+const longestKind = 255 - sha256Kinds.length
+const longestDigest = 65_535
+
+/**
+ * A list of digests, each with the length of its kind and of its digest in front, so that the script can
+ * compare them by kind. The same digest always becomes the same bytes.
+ */
+export function encodeFingerprint(fingerprint: Fingerprint): Buffer {
+  return Buffer.concat(fingerprint.split(' ').flatMap(encodeDigest))
+}
+
+function encodeDigest(part: string): Buffer[] {
+  const colon = part.indexOf(':')
+  const kindText = colon > 0 ? part.slice(0, colon) : ''
+  // A part without a kind is kept for whoever reads the record, and takes part in no comparison.
+  const digest = colon > 0 ? part.slice(colon + 1) : part
+  const common = sha256Kinds.indexOf(kindText)
+  if (common >= 0 && digest.length === 43) {
+    const sha256 = Buffer.from(digest, 'base64url')
+    if (sha256.toString('base64url') === digest) return [Buffer.of(255 - common), sha256]
+  }
+  const kind = Buffer.from(kindText)
+  const text = Buffer.from(encodeText(digest))
+  if (kind.length > longestKind || text.length > longestDigest) {
+    throw new Error('A digest in a fingerprint is too long.')
+  }
+  return [Buffer.of(kind.length), kind, Buffer.of(text.length & 0xff, text.length >> 8), text]
+}
+
+export function decodeFingerprint(stored: Buffer): Fingerprint {
+  const parts: string[] = []
+  let at = 0
+  while (at < stored.length) {
+    const common = sha256Kinds[255 - stored.readUInt8(at)]
+    if (common !== undefined) {
+      parts.push(`${common}:${stored.toString('base64url', at + 1, at + 33)}`)
+      at += 33
+      continue
+    }
+    const kindEnd = at + 1 + stored.readUInt8(at)
+    const kind = stored.toString('utf8', at + 1, kindEnd)
+    const start = kindEnd + 2
+    at = start + stored.readUInt16LE(kindEnd)
+    const digest = decodeText(stored.toString('utf8', start, at))
+    parts.push(kind === '' ? digest : `${kind}:${digest}`)
+  }
+  if (at > stored.length) throw new Error('its fingerprint is cut short.')
+  return parts.join(' ')
+}
+
+const noLabel = Buffer.alloc(0)
+const jsonMark = 2
+
+/** A key that is a UUID in 16 bytes; else key and scope with a NUL between; JSON for what holds neither. */
+export function encodeLabel(label: RecordLabel | undefined): Buffer {
+  if (label === undefined) return noLabel
+  const { key, scope } = label
+  if (!isPlain(key) || !isPlain(scope)) {
+    return Buffer.concat([Buffer.of(jsonMark), Buffer.from(JSON.stringify([key, scope]))])
+  }
+  if (uuid.test(key)) return Buffer.concat([encodeOwner(key), Buffer.from(scope)])
+  return Buffer.concat([Buffer.of(textMark), Buffer.from(`${key}\0${scope}`)])
+}
+
+export function decodeLabel(stored: Buffer): RecordLabel | undefined {
+  switch (stored[0]) {
+    case undefined:
+      return undefined
+    case uuidMark:
+      return { key: decodeOwner(stored.subarray(0, 17)), scope: stored.toString('utf8', 17) }
+    case textMark: {
+      const [key = '', scope = ''] = stored.toString('utf8', 1).split('\0')
+      return { key, scope }
+    }
+    default: {
+      const pair: unknown = JSON.parse(stored.toString('utf8', 1))
+      if (!Array.isArray(pair) || pair.length !== 2) throw new Error('its label is not a pair.')
+      return { key: textOf(pair[0], 'key'), scope: textOf(pair[1], 'scope') }
+    }
+  }
+}
+
+/** Can stand in a list that is separated by NUL, and comes back from UTF-8 as it was. */
+function isPlain(text: string): boolean {
+  return !/[\0\p{Cs}]/u.test(text)
+}
+
+/**
+ * All of a response but its body. Mostly `status NUL name NUL value NUL …`: a header costs two bytes more than
+ * its text. As JSON `[status, headers, trailers?]` where that can't hold it, and `[status, reason, location?]`
+ * for a tombstone.
+ */
+export function encodeEnvelope(response: StoredResponse): string {
+  if (response.kind === 'tombstone') {
+    const { status, reason, location } = response
+    return JSON.stringify(location === undefined ? [status, reason] : [status, reason, location])
+  }
+  const { status, headers, trailers } = response
+  const texts = headers.flat()
+  if (trailers !== undefined) return JSON.stringify([status, texts, trailers.flat()])
+  return texts.every(isPlain) ? [String(status), ...texts].join('\0') : JSON.stringify([status, texts])
+}
+
+export function bodyOf(response: StoredResponse): Buffer {
+  if (response.kind === 'tombstone') return noBytes
+  const { buffer, byteOffset, byteLength } = response.body
+  return Buffer.from(buffer, byteOffset, byteLength)
+}
+
+export const noBytes = Buffer.alloc(0)
+
+export function decodeResponse(envelope: Buffer, body: Buffer): StoredResponse {
+  const text = envelope.toString()
+  return text.startsWith('[')
+    ? responseInJson(JSON.parse(text), body)
+    : responseInList(text.split('\0'), body)
+}
+
+function responseInList([status, ...texts]: readonly string[], body: Buffer): StoredResponse {
+  if (status === undefined || !/^\d{1,9}$/.test(status)) throw new Error('its status is not a number.')
+  return { kind: 'kept', status: Number(status), headers: headersOf(texts), body }
+}
+
+function responseInJson(fields: unknown, body: Buffer): StoredResponse {
+  if (!Array.isArray(fields)) throw new Error('its response is not a list.')
+  const [status, second, third]: readonly unknown[] = fields
+  if (typeof status !== 'number' || !Number.isSafeInteger(status))
+    throw new Error('its status is not a number.')
+  if (Array.isArray(second)) {
+    const trailers = third === undefined ? undefined : headersOf(third)
+    return { kind: 'kept', status, headers: headersOf(second), ...(trailers && { trailers }), body }
+  }
+  const reason = tombstoneReasons.find((known) => known === second)
+  if (reason === undefined) throw new Error('its tombstone has no reason.')
+  return {
+    kind: 'tombstone',
+    status,
+    ...(third !== undefined && { location: textOf(third, 'location') }),
+    reason,
+  }
+}
+
+const tombstoneReasons: readonly TombstoneReason[] = [
+  'too-large',
+  'cut-short',
+  'not-serializable',
+  'store-refused',
+]
+
+function headersOf(list: unknown): HeaderList {
+  if (!Array.isArray(list) || list.length % 2 !== 0) throw new Error('its headers are not pairs.')
+  const headers: Array<readonly [string, string]> = []
+  for (let index = 0; index < list.length; index += 2) {
+    headers.push([textOf(list[index], 'header name'), textOf(list[index + 1], 'header value')])
+  }
+  return headers
+}
+
+function textOf(value: unknown, name: string): string {
+  if (typeof value === 'string') return value
+  throw new Error(`its ${name} is not text.`)
+}

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { IdempotencyError } from '../../core/errors.ts'
+import type { Connection } from './connection.ts'
+
+/** For so long a verb waits for a client that is connecting; a client that is down for longer refuses at once. */
+const connectWaitMs = 1_000
+const pollMs = 20
+/** A server that has answered nothing for so long, with commands waiting, gets no more of them. */
+const stallMs = 2_000
+const maxWaitingCommands = 20_000
+
+/**
+ * Keeps commands out of a client that can't send them now, or that gets no answers. In its queue they would
+ * be sent much later, when nobody waits for them, and be many when the server comes back.
+ */
+export class Gate {
+  readonly #connection: Connection
+  #waiting = 0
+  #progressAtMs = 0
+  #downSinceMs: number | undefined
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  async pass<T>(key: string, send: () => Promise<T>): Promise<T> {
+    if (!this.#connection.isReady(key)) await this.#untilReady(key)
+    this.#downSinceMs = undefined
+    this.#refuseStalled()
+    if (this.#waiting === 0) this.#progressAtMs = performance.now()
+    this.#waiting += 1
+    try {
+      return await send()
+    } finally {
+      this.#waiting -= 1
+      this.#progressAtMs = performance.now()
+    }
+  }
+
+  async #untilReady(key: string): Promise<void> {
+    this.#downSinceMs ??= performance.now()
+    const giveUpAtMs = this.#downSinceMs + connectWaitMs
+    while (!this.#connection.isReady(key)) {
+      if (performance.now() >= giveUpAtMs) {
+        throw new IdempotencyError('store-failed', 'The Redis client is not connected to its server.')
+      }
+      // oxlint-disable-next-line no-await-in-loop -- waiting is what the loop is for
+      await sleep(pollMs, undefined, { ref: false })
+    }
+  }
+
+  #refuseStalled(): void {
+    const stalled = this.#waiting > 0 && performance.now() - this.#progressAtMs > stallMs
+    if (!stalled && this.#waiting < maxWaitingCommands) return
+    throw new IdempotencyError(
+      'store-failed',
+      `Redis does not keep up: ${this.#waiting} commands wait for its answer. No more are sent until it answers.`,
+    )
+  }
+}

@@ -1,0 +1,137 @@
+import type {
+  IoredisClient,
+  IoredisCluster,
+  IoredisNode,
+  IoredisSubscriber,
+  RedisArgument,
+  RedisClient,
+} from './clients.ts'
+import type { Connection, KeyedCommand, MasterNode, Subscriber } from './connection.ts'
+import { keySlot } from './key-slot.ts'
+
+export function isIoredis(client: RedisClient): client is IoredisClient {
+  return 'callBuffer' in client && 'pipeline' in client && !client.isCluster
+}
+
+export function isIoredisCluster(client: RedisClient): client is IoredisCluster {
+  return 'callBuffer' in client && 'slots' in client && client.isCluster
+}
+
+export function ioredisConnection(client: IoredisClient): Connection {
+  return {
+    keyPrefix: keyPrefixOf(client.options),
+    isReady: () => isReady(client.status),
+    send: (_key, command) => call(client, command),
+    sendAll: (batch) => sendPipeline(client, batch),
+    sendBeside: (_key, command) => call(client, command),
+    masters: async () => [{ id: 'single', send: (command) => call(client, command) }],
+    openSubscriber: async (lost) => subscriberOf(() => client.duplicate(subscriberOptions), lost),
+  }
+}
+
+export function ioredisClusterConnection(cluster: IoredisCluster): Connection {
+  return {
+    keyPrefix: keyPrefixOf(cluster.options),
+    isReady: () => isReady(cluster.status),
+    send: (_key, command) => call(cluster, command),
+    // Commands of one turn go out back to back on each node's connection: a pipeline in all but name. A real
+    // one would send the whole batch again when one of its slots has moved.
+    sendAll: (batch) => Promise.allSettled(batch.map(({ command }) => call(cluster, command))),
+    sendBeside: (key, command) => call(masterOf(cluster, key), command),
+    masters: async () => cluster.nodes('master').map(masterNode).toSorted(byId),
+    openSubscriber: async (lost) => subscriberOf(() => anyMaster(cluster).duplicate(subscriberOptions), lost),
+  }
+}
+
+// 'wait': the first command opens the connection. 'end': the command is refused at once, with a reason.
+function isReady(status: string): boolean {
+  return status === 'ready' || status === 'wait' || status === 'end'
+}
+
+type Caller = Pick<IoredisNode, 'callBuffer'>
+
+function call(client: Caller, command: readonly RedisArgument[]): Promise<unknown> {
+  const [name = '', ...args] = command
+  return client.callBuffer(String(name), ...args)
+}
+
+async function sendPipeline(
+  client: IoredisClient,
+  batch: readonly KeyedCommand[],
+): Promise<Array<PromiseSettledResult<unknown>>> {
+  const pipeline = client.pipeline()
+  for (const { command } of batch) {
+    const [name = '', ...args] = command
+    pipeline.callBuffer(String(name), ...args)
+  }
+  const replies = (await pipeline.exec()) ?? []
+  return batch.map((_, index) => {
+    const [error, value] = replies[index] ?? [new Error('The pipeline was not answered.'), undefined]
+    return error === null ? { status: 'fulfilled', value } : { status: 'rejected', reason: error }
+  })
+}
+
+/** A prefix may be bytes in newer releases. */
+function keyPrefixOf(options: object): string {
+  const prefix: unknown = Reflect.get(options, 'keyPrefix')
+  return typeof prefix === 'string' || Buffer.isBuffer(prefix) ? prefix.toString() : ''
+}
+
+function masterOf(cluster: IoredisCluster, key: string): IoredisNode {
+  const [address] = cluster.slots[keySlot(keyPrefixOf(cluster.options) + key)] ?? []
+  return cluster.nodes('master').find((node) => addressOf(node) === address) ?? anyMaster(cluster)
+}
+
+function anyMaster(cluster: IoredisCluster): IoredisNode {
+  const masters = cluster.nodes('master')
+  const master = masters[Math.floor(Math.random() * masters.length)]
+  if (master === undefined) throw new Error('The cluster has no master that is known.')
+  return master
+}
+
+function addressOf(node: IoredisNode): string {
+  return `${String(Reflect.get(node.options, 'host'))}:${String(Reflect.get(node.options, 'port'))}`
+}
+
+function masterNode(node: IoredisNode): MasterNode {
+  return { id: addressOf(node), send: (command) => call(node, command) }
+}
+
+function byId(a: MasterNode, b: MasterNode): number {
+  return a.id < b.id ? -1 : 1
+}
+
+// A subscriber that is lost is replaced, maybe by one of another node, so it need not come back by itself.
+const subscriberOptions = {
+  keyPrefix: '',
+  lazyConnect: false,
+  maxRetriesPerRequest: null,
+  enableOfflineQueue: true,
+  autoResubscribe: false,
+  retryStrategy: () => null,
+}
+
+function subscriberOf(open: () => IoredisSubscriber, lost: () => void): Subscriber {
+  const client = open()
+  const listeners = new Map<string, () => void>()
+  let closed = false
+  client.on('error', () => {})
+  client.on('end', () => {
+    if (!closed) lost()
+  })
+  client.on('messageBuffer', (channel) => listeners.get(channel.toString())?.())
+  return {
+    subscribe: async (channel, listener) => {
+      listeners.set(channel, listener)
+      await client.subscribe(channel)
+    },
+    unsubscribe: async (channel) => {
+      listeners.delete(channel)
+      await client.unsubscribe(channel)
+    },
+    close: () => {
+      closed = true
+      client.disconnect()
+    },
+  }
+}

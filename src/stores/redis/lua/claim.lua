@@ -1,0 +1,109 @@
+#!lua
+-- Claims a record for a request, or says what stands in the way.
+--
+-- KEYS[1] the record
+-- ARGV[1] owner
+-- ARGV[2] fingerprint
+-- ARGV[3] recovery of the route: 0 refuse, 1 reconcile, 2 rerun
+-- ARGV[4] how long a completed record answers, in ms
+-- ARGV[5] how long a record whose outcome is unknown is kept, in ms
+-- ARGV[6] label
+-- ARGV[7] lease in ms
+-- ARGV[8] the time on this server's clock after which the claim must not be carried out, in ms
+--
+-- Returns 0 claimed: token, attempt, what was taken over, now (with the answer of a failure: envelope, body)
+--         1 completed: failed, ms to its expiry, envelope, body
+--         2 running: age in ms, lease left in ms
+--         3 another request   4 can't be compared   5 lapsed
+--         6 unreadable: why
+--         7 too late: now
+-- taken over: 0 nothing, 1 lapsed, 2 unknown, 3 released, 4 failed
+
+-- include record.lua
+
+-- A fingerprint is a list of digests, each: length and bytes of its kind, length and bytes of the digest. A
+-- kind of no length is not compared. A SHA-256 of a common kind is one byte for the kind, and its 32 bytes.
+local SHA256_KINDS = { [255] = 'b1', [254] = 'v1', [253] = 'c1' }
+
+local function digests_of(fingerprint)
+  local digests, at = {}, 1
+  while at <= #fingerprint do
+    local kind, bytes = SHA256_KINDS[string.byte(fingerprint, at)], 32
+    if kind then at = at + 1 else kind, bytes, at = struct.unpack('<Bc0H', fingerprint, at) end
+    if kind ~= '' then digests[kind] = string.sub(fingerprint, at, at + bytes - 1) end
+    at = at + bytes
+  end
+  return digests
+end
+
+local function compare(a, b)
+  if a == b and #a > 3 and string.byte(a, 1) > 0 then return 'same' end
+  local digests_of_b, shared = digests_of(b), false
+  for kind, digest in pairs(digests_of(a)) do
+    if digests_of_b[kind] == digest then return 'same' end
+    if digests_of_b[kind] then shared = true end
+  end
+  return shared and 'different' or 'incomparable'
+end
+
+if now_ms > tonumber(ARGV[8]) then return { 7, now_ms } end
+
+local record, previous_token, unreadable = read()
+if unreadable then return { 6, unreadable } end
+
+local function grant(taken_over)
+  local token = next_token(previous_token)
+  local attempt = record and record.attempt + 1 or 1
+  write({
+    state = RUNNING,
+    takeover = taken_over > 0,
+    recovery = tonumber(ARGV[3]),
+    token = token,
+    attempt = attempt,
+    since = now_ms,
+    retain = tonumber(ARGV[4]),
+    retain_unknown = tonumber(ARGV[5]),
+    lease_until = now_ms + tonumber(ARGV[7]),
+    owner = ARGV[1],
+    fingerprint = ARGV[2],
+    label = ARGV[6],
+  })
+  if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, record.envelope, record.body } end
+  return { 0, token, attempt, taken_over, now_ms }
+end
+
+-- Nothing there, or a clean release, which may even carry another request.
+if not record or record.fingerprint == '' then return grant(0) end
+
+local comparison = compare(record.fingerprint, ARGV[2])
+if comparison == 'different' then return { 3 } end
+if comparison == 'incomparable' then return { 4 } end
+
+if record.state == RUNNING then
+  if record.owner == ARGV[1] then
+    -- The same claim arrived twice: the same token, not a second winner.
+    record.lease_until = math.max(record.lease_until, now_ms + tonumber(ARGV[7]))
+    write(record)
+    return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms }
+  end
+  if record.lease_until > now_ms then
+    return { 2, math.max(0, now_ms - record.since), record.lease_until - now_ms }
+  end
+end
+
+local taken_over = 0
+if record.state == RUNNING then taken_over = 1 end
+if record.state == UNKNOWN then taken_over = 2 end
+if record.state == RELEASED then taken_over = 3 end
+if record.state == COMPLETED and record.failed then taken_over = 4 end
+
+-- Both the record's policy and the route's must allow it. A failure that was kept is an answer: only a
+-- function that can find out the truth may replace it.
+local route = tonumber(ARGV[3])
+if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4 or route == 1) then
+  return grant(taken_over)
+end
+if record.state == COMPLETED then
+  return { 1, record.failed and 1 or 0, expiry_of(record) - now_ms, record.envelope, record.body }
+end
+return { 5 }

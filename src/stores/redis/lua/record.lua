@@ -1,0 +1,96 @@
+-- Included by every script that reads or writes a record.
+--
+-- A record is one string: a head of fixed layout, then owner, fingerprint, label, envelope and body. A hash
+-- costs about 200 bytes more for each record as soon as one of its values is longer than 64 bytes.
+--
+-- head:  format, state, flags, recovery, token, attempt, since, retain, retain unknown, then the lengths of
+--        owner, fingerprint, label, envelope and body. Times are milliseconds.
+-- state: 1 running, 2 released, 3 completed, 4 unknown
+-- since: when the record came into this state, from which its expiry follows
+-- A running record has the end of its lease, in six bytes, where others have the envelope.
+-- flags: 1 takeover, 2 failed, 4 somebody watches
+--
+-- A string that is just 'w' is no record: somebody watches a key that is new.
+
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
+local FORMAT = 1
+local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
+
+local clock = redis.call('TIME')
+local now_us = clock[1] * 1000000 + clock[2]
+local now_ms = math.floor(now_us / 1000)
+local watched = false
+
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
+
+-- Returns the record if there is one that has not expired, the token of whatever was there, and why it can't
+-- be read. What can't be read is never taken for absent.
+local function read()
+  local value = redis.pcall('GET', KEYS[1])
+  if not value then return nil, 0, nil end
+  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
+  if value == 'w' then
+    watched = true
+    return nil, 0, nil
+  end
+  local format = string.byte(value, 1)
+  if format and format > FORMAT then
+    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
+  end
+  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
+
+  local record = {}
+  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  local fingerprint_at = HEAD_BYTES + owner_bytes
+  local label_at = fingerprint_at + fingerprint_bytes
+  local envelope_at = label_at + label_bytes
+  local body_at = envelope_at + envelope_bytes
+  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
+    return nil, 0, 'It is damaged: its head does not fit the rest.'
+  end
+  watched = bit.band(flags, 4) ~= 0
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  if record.state == RUNNING then
+    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  record.takeover = bit.band(flags, 1) ~= 0
+  record.failed = bit.band(flags, 2) ~= 0
+  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
+  record.label = string.sub(value, label_at + 1, envelope_at)
+  record.body = string.sub(value, body_at + 1)
+  return record, record.token, nil
+end
+
+local function notify()
+  -- A user without the right to publish loses the notice, not the write: whoever waits also polls.
+  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
+end
+
+local function write(record)
+  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
+    record.since, record.retain, record.retain_unknown,
+    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
+  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
+    'PXAT', string.format('%.0f', expiry_of(record)))
+  notify()
+end
+
+-- Never goes back, even where the clock did or the store forgot what it gave out before.
+local function next_token(previous)
+  return math.max(previous + 1, now_us)
+end

@@ -1,0 +1,100 @@
+import type { IdempotencyRecord } from '../../core/record.ts'
+import { decodeFingerprint, decodeLabel, decodeOwner, decodeResponse, recoveryModes } from './encoding.ts'
+
+export type DecodedRecord =
+  | { readonly kind: 'record'; readonly record: IdempotencyRecord }
+  | { readonly kind: 'unreadable'; readonly reason: string }
+
+/** The format that this release writes, and the newest that it reads. */
+const recordFormat = 1
+const headBytes = 46
+const [running, released, completed, unknown] = [1, 2, 3, 4]
+
+/** Reads the bytes that lua/record.lua wrote, for operators. Whatever is wrong makes the record unreadable. */
+export function decodeRecord(id: string, stored: Buffer): DecodedRecord {
+  const format = stored[0] ?? 0
+  if (format > recordFormat) {
+    const reason = `It was written by a newer release: format ${format}, and this one reads up to ${recordFormat}.`
+    return { kind: 'unreadable', reason }
+  }
+  try {
+    if (format !== recordFormat || stored.length < headBytes) throw new Error('it has no head.')
+    return { kind: 'record', record: recordIn(id, stored) }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    return { kind: 'unreadable', reason: `It is damaged: ${detail}` }
+  }
+}
+
+function recordIn(id: string, stored: Buffer): IdempotencyRecord {
+  const [state, flags] = [stored.readUInt8(1), stored.readUInt8(2)]
+  const [sinceMs, retainMs, retainUnknownMs] = [
+    stored.readUIntLE(14, 6),
+    stored.readUIntLE(20, 6),
+    stored.readUIntLE(26, 6),
+  ]
+  const [owner, fingerprintBytes, labelBytes, envelope, body] = partsOf(stored)
+  const label = decodeLabel(labelBytes)
+  const base = {
+    id,
+    owner: decodeOwner(owner),
+    // Seven bytes, which is more than readUIntLE takes at once.
+    token: stored.readUIntLE(4, 4) + stored.readUIntLE(8, 3) * 2 ** 32,
+    attempt: stored.readUIntLE(11, 3),
+    policy: { recovery: recoveryIn(stored.readUInt8(3)), retainMs, retainUnknownMs },
+    ...(label && { label }),
+  }
+  const [retainedUntilMs, suspectUntilMs] = [sinceMs + retainMs, sinceMs + retainUnknownMs]
+  if (state === released && fingerprintBytes.length === 0) {
+    return { ...base, state: 'released', fingerprint: null, expiresAtMs: retainedUntilMs }
+  }
+  const fingerprint = decodeFingerprint(fingerprintBytes)
+  switch (state) {
+    case running: {
+      const leaseUntilMs = envelope.readUIntLE(0, 6)
+      const expiresAtMs = leaseUntilMs + retainUnknownMs
+      const takeover = (flags & 1) !== 0
+      return {
+        ...base,
+        state: 'running',
+        fingerprint,
+        claimedAtMs: sinceMs,
+        leaseUntilMs,
+        takeover,
+        expiresAtMs,
+      }
+    }
+    case released:
+      return { ...base, state: 'released', fingerprint, expiresAtMs: suspectUntilMs }
+    case completed: {
+      const ended = { completedAtMs: sinceMs, failed: (flags & 2) !== 0, expiresAtMs: retainedUntilMs }
+      return { ...base, state: 'completed', fingerprint, ...ended, response: decodeResponse(envelope, body) }
+    }
+    case unknown:
+      return { ...base, state: 'unknown', fingerprint, sinceMs, expiresAtMs: suspectUntilMs }
+    default:
+      throw new Error(`there is no state ${state}.`)
+  }
+}
+
+function partsOf(stored: Buffer): readonly [Buffer, Buffer, Buffer, Buffer, Buffer] {
+  const ownerEnd = headBytes + stored.readUInt16LE(32)
+  const fingerprintEnd = ownerEnd + stored.readUInt16LE(34)
+  const labelEnd = fingerprintEnd + stored.readUIntLE(36, 3)
+  const envelopeEnd = labelEnd + stored.readUIntLE(39, 3)
+  if (stored.length !== envelopeEnd + stored.readUInt32LE(42))
+    throw new Error('its head does not fit the rest.')
+  return [
+    stored.subarray(headBytes, ownerEnd),
+    stored.subarray(ownerEnd, fingerprintEnd),
+    stored.subarray(fingerprintEnd, labelEnd),
+    stored.subarray(labelEnd, envelopeEnd),
+    stored.subarray(envelopeEnd),
+  ]
+}
+
+function recoveryIn(code: number): (typeof recoveryModes)[number] {
+  const mode = recoveryModes[code]
+  if (mode === undefined) throw new Error(`there is no recovery ${code}.`)
+  return mode
+}

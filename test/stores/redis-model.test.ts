@@ -1,0 +1,253 @@
+// The scripts against the pure rules: the same random verbs on both must give the same results and records.
+import { randomUUID } from 'node:crypto'
+import * as fc from 'fast-check'
+import { afterAll, expect, test } from 'vitest'
+import { startRedis } from '../../scripts/services/index.ts'
+import type { IdempotencyRecord, RecordPolicy, StoredResponse } from '../../src/core/record.ts'
+import type { ClaimRequest, ClaimResult, HeldLease, Outcome, Store } from '../../src/core/store.ts'
+import * as rules from '../../src/core/transitions.ts'
+import { redisStore } from '../../src/stores/redis.ts'
+import { controlOf } from '../support/redis-connections.ts'
+import { servers } from '../support/redis-servers.ts'
+
+// Time plays no part: a lease or a retention lasts for an hour, or is over at once.
+const hourMs = 3_600_000
+
+type Verb =
+  | {
+      readonly verb: 'claim'
+      readonly owner: string
+      readonly fingerprint: string
+      readonly policy: RecordPolicy
+      readonly leaseMs: number
+    }
+  | {
+      readonly verb: 'renew' | 'release' | 'complete'
+      readonly lease: number
+      readonly ahead: number
+      readonly clean: boolean
+      readonly outcome: Outcome
+    }
+  | { readonly verb: 'abandon'; readonly owner: string }
+  | { readonly verb: 'settle'; readonly response: StoredResponse | undefined }
+  | { readonly verb: 'forget' }
+
+const leaseMs = fc.constantFrom(0, hourMs)
+const policiesOf = (spanMs: fc.Arbitrary<number>) =>
+  fc.record({
+    recovery: fc.constantFrom('refuse', 'reconcile', 'rerun'),
+    retainMs: spanMs,
+    retainUnknownMs: spanMs,
+  })
+const sha = (letter: string) => letter.repeat(42) + 'A'
+const someFingerprints = fc.constantFrom(
+  'b1:one',
+  'b1:two',
+  'b1:one v1:two',
+  'v1:two',
+  'v1:one b1:two',
+  `b1:${sha('x')} v1:${sha('y')}`,
+  `v1:${sha('y')}`,
+  `v1:${sha('z')} b1:odd`,
+  'c1:one',
+  'no-kind',
+  'b1:one b1:two',
+  'b1:',
+  '',
+)
+// Mostly the same request, or nothing but mismatches would be met.
+const fingerprints = fc.oneof(
+  { weight: 4, arbitrary: fc.constant('b1:one') },
+  { weight: 1, arbitrary: someFingerprints },
+)
+const owners = fc.constantFrom('a', 'b', '0e3b8c5a-7d0f-4b52-9a43-2f6f5a0d9c11')
+const responses: fc.Arbitrary<StoredResponse> = fc.oneof(
+  fc.record({
+    kind: fc.constant('kept' as const),
+    status: fc.constantFrom(200, 500),
+    headers: fc.constantFrom([], [['x', 'y'] as const]),
+    body: fc.uint8Array({ maxLength: 8 }).map((bytes) => Buffer.from(bytes)),
+  }),
+  fc.constant({ kind: 'tombstone', status: 201, reason: 'too-large', location: '/1' } as const),
+)
+const outcomes: fc.Arbitrary<Outcome> = fc.oneof(
+  fc.constant({ kind: 'unknown' } as const),
+  fc.record({ kind: fc.constant('response' as const), failed: fc.boolean(), response: responses }),
+)
+const verbsOf = (spanMs: fc.Arbitrary<number>, ahead: fc.Arbitrary<number>): fc.Arbitrary<Verb> =>
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        verb: fc.constant('claim' as const),
+        owner: owners,
+        fingerprint: fingerprints,
+        policy: policiesOf(spanMs),
+        leaseMs,
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        verb: fc.constantFrom('renew' as const, 'release' as const, 'complete' as const),
+        lease: fc.constantFrom(0, 0, 0, 1, 2),
+        ahead,
+        clean: fc.boolean(),
+        outcome: outcomes,
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('abandon' as const), owner: owners }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        verb: fc.constant('settle' as const),
+        response: fc.option(responses, { nil: undefined }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('forget' as const) }) },
+  )
+
+const server = await servers(() => startRedis())
+if (server !== undefined) {
+  const control = controlOf(server.url)
+  afterAll(() => server.stop())
+  const store = redisStore(control, { prefix: 'model:', silence: ['redis-not-persistent'] })
+  const check = (verbs: fc.Arbitrary<Verb>) =>
+    fc.assert(
+      fc.asyncProperty(fc.array(verbs, { minLength: 1, maxLength: 16 }), async (list) => {
+        const pair = new Pair(store)
+        for (const verb of list) await pair.perform(verb)
+      }),
+      { numRuns: 400 },
+    )
+  test('random verbs do to Redis what the rules say', async () => {
+    const spanMs = fc.constantFrom(0, ...Array.from({ length: 9 }, () => hourMs))
+    await check(verbsOf(spanMs, fc.constant(0)))
+  })
+  test('random verbs on a store that forgot later claims do what the rules say', async () => {
+    await check(verbsOf(fc.constant(hourMs), fc.constantFrom(0, 0, 0, 5_000_000)))
+  })
+}
+
+/** One key in Redis and its record in the model. */
+class Pair {
+  readonly #store: Store
+  readonly #id = randomUUID()
+  readonly #leases: Array<{ readonly redis: HeldLease; readonly model: HeldLease }> = []
+  #record: IdempotencyRecord | undefined
+  /** Moves on with each verb, so that tokens rise in the model as they do on the server. */
+  #nowMs = 1_000_000
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  async perform(verb: Verb): Promise<void> {
+    this.#nowMs += 1
+    // Redis deletes what has expired, and its token with it.
+    if (this.#record !== undefined && rules.isExpired(this.#record, this.#nowMs)) this.#record = undefined
+    switch (verb.verb) {
+      case 'claim':
+        await this.#claim({ ...verb, id: this.#id })
+        break
+      case 'abandon': {
+        const { write } = rules.abandon(this.#record, verb.owner, this.#nowMs)
+        this.#record = write ?? this.#record
+        await this.#store.abandon(this.#id, verb.owner)
+        break
+      }
+      case 'settle': {
+        const resolution = verb.response
+          ? { kind: 'response' as const, response: verb.response }
+          : { kind: 'release' as const }
+        const { result, write } = rules.settle(this.#record, resolution, this.#nowMs)
+        this.#record = write ?? this.#record
+        expect(await this.#store.inspect?.settle(this.#id, resolution)).toBe(result)
+        break
+      }
+      case 'forget': {
+        const existed = this.#record !== undefined && !rules.isExpired(this.#record, this.#nowMs)
+        // The token is lost with the record: whoever held it may write, until the key is claimed anew.
+        this.#record = undefined
+        expect(await this.#store.inspect?.forget(this.#id)).toBe(existed)
+        break
+      }
+      default:
+        await this.#write(verb)
+    }
+    await this.#compareRecords()
+  }
+
+  async #claim(request: ClaimRequest): Promise<void> {
+    const { result, write } = rules.claim(this.#record, request, this.#nowMs)
+    this.#record = write ?? this.#record
+    const actual = await this.#store.claim(request)
+    expect(timeless(actual)).toEqual(timeless(result))
+    if (actual.kind !== 'claimed' || result.kind !== 'claimed') return
+    const { attempt, takeover } = result
+    const lease = { ...request, attempt, takeover: takeover !== undefined }
+    this.#leases.push({ redis: { ...lease, token: actual.token }, model: { ...lease, token: result.token } })
+  }
+
+  async #write(verb: Extract<Verb, { lease: number }>): Promise<void> {
+    const lease = this.#leases.at(-1 - verb.lease)
+    if (lease === undefined) return
+    // A token of a later claim that this store forgot.
+    const redis = { ...lease.redis, token: lease.redis.token + verb.ahead }
+    const model = { ...lease.model, token: lease.model.token + verb.ahead }
+    const { result, write } = modelOf(verb, this.#record, model, this.#nowMs)
+    this.#record = write ?? this.#record
+    expect(await performOn(this.#store, verb, redis)).toBe(result)
+    if (verb.ahead > 0) this.#leases.push({ redis, model })
+  }
+
+  async #compareRecords(): Promise<void> {
+    const found = await this.#store.inspect?.get(this.#id)
+    const expected = this.#record
+    if (expected === undefined || rules.isExpired(expected, this.#nowMs)) {
+      expect(found).toBeUndefined()
+      return
+    }
+    if (found === undefined || found.state === 'unreadable') throw new Error(`The record is ${found?.state}.`)
+    expect(found.state).toBe(rules.inspectedState(expected, this.#nowMs))
+    expect(timelessRecord(found.record)).toEqual(timelessRecord(expected))
+  }
+}
+
+function modelOf(
+  verb: Extract<Verb, { lease: number }>,
+  record: IdempotencyRecord | undefined,
+  lease: HeldLease,
+  nowMs: number,
+) {
+  if (verb.verb === 'renew') return rules.renew(record, lease, nowMs)
+  if (verb.verb === 'release') return rules.release(record, lease, verb.clean, nowMs)
+  return rules.complete(record, lease, verb.outcome, nowMs)
+}
+
+async function performOn(
+  store: Store,
+  verb: Extract<Verb, { lease: number }>,
+  lease: HeldLease,
+): Promise<unknown> {
+  if (verb.verb === 'renew') return (await store.renew([lease]))[0]
+  if (verb.verb === 'release') return store.release(lease, { clean: verb.clean })
+  return store.complete(lease, verb.outcome)
+}
+
+function timeless(result: ClaimResult): object {
+  return 'response' in result && result.kind === 'completed'
+    ? { kind: result.kind, failed: result.failed, response: result.response }
+    : { ...result, token: undefined, ageMs: undefined, leaseLeftMs: undefined }
+}
+
+function timelessRecord(record: IdempotencyRecord): object {
+  const { token: _, expiresAtMs: _expires, ...rest } = record
+  return {
+    ...rest,
+    claimedAtMs: undefined,
+    leaseUntilMs: undefined,
+    completedAtMs: undefined,
+    sinceMs: undefined,
+  }
+}
