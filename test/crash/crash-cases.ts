@@ -31,7 +31,7 @@ export function crashCases(name: string, store?: () => string): void {
       const retry = retryOf('a', 'before-effect')
       const began = Date.now()
       expect(await server.orderUntil(retry, settled)).toMatchObject({ status: 409, code: 'outcome-unknown' })
-      expect(Date.now() - began).toBeLessThan(5_000)
+      expect(Date.now() - began).toBeLessThan(2_000)
       expect(await server.order(retry)).toMatchObject({ code: 'outcome-unknown' })
       expect(site.charges('a')).toBe(0)
     })
