@@ -20,7 +20,7 @@ export function descriptionFaults(exchange: Exchange): string[] {
 
 /** Breaches of RFC 9457 in a problem body; nothing for other answers. */
 export function problemFaults(exchange: Exchange): string[] {
-  if (!isProblem(exchange)) return []
+  if (!isProblem(exchange) || exchange.request.method === 'HEAD') return []
   const json = jsonOf(exchange)
   if (!isObject(json)) return ['the body is not a JSON object']
   const found: string[] = []

@@ -58,7 +58,7 @@ export const replayCases: readonly Case[] = [
       const left = answerOf(first)
       const right = answerOf(again)
       if (left === undefined || right === undefined || !succeeded(again))
-        trial.inconclusive(`the repeat: ${brief(again)}`)
+        return trial.inconclusive(`the repeat: ${brief(again)}`)
       const found = headerDifferences(left, right, trial.target.options.ignoreHeaders ?? [])
       const described = found.filter((text) => !/^(x-|etag was added)/.test(text))
       const others = found.filter((text) => !described.includes(text))

@@ -133,10 +133,10 @@ export class Transport {
     const received = connection.receive(request.method, request.slowMs)
     const sentAt = await connection.write(encode(request))
     const over = received.then(() => true)
-    const left = await Promise.race([
-      over,
-      (after === 'first-byte' ? connection.firstByte() : sleep(after)).then(() => false),
-    ])
+    const patience = new AbortController()
+    const waited = after === 'first-byte' ? connection.firstByte() : sleep(after, undefined, patience)
+    const left = await Promise.race([over, waited.then(() => false).catch(() => false)])
+    patience.abort()
     connection.reset()
     const reason = `the checker hung up ${Math.round(performance.now() - sentAt)} ms after sending`
     const result: Result = { kind: 'none', code: 'ABANDONED', reason }
