@@ -5,7 +5,7 @@ import { isProblem, leaksInsides, machineName, problemFaults } from '../problems
 import { withBody, withCaller, withHeaders } from '../requests.ts'
 import type { Trial } from '../trial.ts'
 import type { Exchange } from '../wire/message.ts'
-import { begin, inProgress } from './judging.ts'
+import { begin } from './judging.ts'
 
 const consumed =
   'A request that was turned away at the door has not used its key: the client mends it and sends it again.'
@@ -162,9 +162,13 @@ export const errorCases: readonly Case[] = [
       if (seen.some((exchange) => succeeded(exchange))) return
       const good = await trial.send(request)
       if (succeeded(good)) trial.card('key after a request that failed early', 'free')
-      else if (statusOf(good) === 422 || inProgress(good))
+      else if (refused(good))
         trial.card('key after a request that failed early', `used up (${statusOf(good)})`)
-      else trial.fault(`the valid request afterwards: ${brief(good)}`, 'a success, or 422', [...seen, good])
+      else
+        trial.fault(`the valid request afterwards: ${brief(good)}`, 'a success, or a refusal', [
+          ...seen,
+          good,
+        ])
     },
   },
   {

@@ -127,11 +127,13 @@ export const expiryCases: readonly Case[] = [
         await pause(retainMs / 3 + 20)
         seen.push(await trial.send(request))
       }
-      const early = seen.slice(0, 2)
-      if (early.some((exchange) => !trial.sameOutcome(first, exchange))) {
-        trial.warn(`within the retention: ${early.map(brief).join(', ')}`, 'the first answer', [
+      // A busy machine may send them later than meant: only those that were answered in time count.
+      const early = seen.filter((exchange) => exchange.endedAt - first.sentAt < retainMs * 0.9)
+      const lost = early.filter((exchange) => !trial.sameOutcome(first, exchange))
+      if (lost.length > 0) {
+        trial.warn(`within the retention: ${lost.map(brief).join(', ')}`, 'the first answer', [
           first,
-          ...early,
+          ...lost,
         ])
       }
       const last = seen[3]

@@ -104,7 +104,8 @@ async function serve(
   res.on('error', () => undefined)
   const body = await readBody(req, maxBytes)
   if (body === 'cut') return
-  const reply = body === 'too large' ? tooLarge() : await application(read(req, body, gone.signal))
+  const reply =
+    body === 'too large' ? tooLarge() : await application(read(req, body, gone.signal)).catch(broken)
   if (reply.drop === true) req.socket?.destroy()
   else await write(reply, req.method === 'HEAD', res)
 }
@@ -142,6 +143,14 @@ function read(req: AnyRequest, body: Buffer, gone: AbortSignal): ReadRequest {
     lines,
     body,
     gone,
+  }
+}
+
+function broken(): Reply {
+  return {
+    status: 500,
+    headers: [['Content-Type', 'text/plain']],
+    body: Buffer.from('Something went wrong.\n'),
   }
 }
 
