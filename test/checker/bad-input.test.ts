@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process'
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -7,6 +6,9 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CannotTest } from '../../src/checker/cannot-test.ts'
+import { readConfig } from '../../src/checker/config.ts'
+import { type CheckOptions, runCheck } from '../../src/checker/run.ts'
 
 const script = new URL('./command-process.ts', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'hapax-bad-input-'))
@@ -82,61 +84,90 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-describe('what cannot be tested is said in a sentence, with exit code 2', () => {
-  test.concurrent.each<[string, () => string[], RegExp]>([
-    ['no URL', () => [], /Which URL\?/],
-    ['not a URL', () => ['http://'], /is not a URL/],
-    ['another scheme', () => ['ftp://localhost/x'], /is not http:\/\/ or https:\/\//],
-    ['an unknown option', () => ['http://localhost/', '--frobnicate'], /unknown option/],
-    ['an unknown row', () => ['http://localhost/', '--only', 'XYZ-1'], /no row or class "XYZ-1"/],
+const data = '{"n":1}'
+
+describe('what cannot be tested is said in a sentence', () => {
+  test.concurrent.each<[string, () => CheckOptions, RegExp]>([
+    ['not a URL', () => ({ url: 'http://' }), /is not a URL/],
+    ['another scheme', () => ({ url: 'ftp://localhost/x' }), /is not http:\/\/ or https:\/\//],
+    ['credentials in the URL', () => ({ url: 'http://me:secret@localhost/' }), /carries a user name/],
+    ['an unknown row', () => ({ url: at('same'), only: ['XYZ-1'] }), /no row or class "XYZ-1"/],
     [
       'a header without a colon',
-      () => ['http://localhost/', '-H', 'nonsense'],
+      () => ({ url: at('same'), headers: ['nonsense'] }),
       /not of the form 'Name: value'/,
     ],
-    ['a data file that is not there', () => ['http://localhost/', '-d', '@/no/such/file'], /does not exist/],
     [
-      'a config file with an unknown member',
-      () => ['--config', config({ ulr: 'x' })],
-      /unknown member "ulr"/,
+      'a knob of no known form',
+      () => ({ url: at('same'), slow: 'delay' }),
+      /--slow "delay" is not of the form/,
     ],
-    ['a config file with a wrong type', () => ['--config', config({ url: 5 })], /url should be a string/],
-    ['a refused connection', () => ['http://127.0.0.1:9/x'], /connection was refused/],
     [
-      'a host that does not exist',
-      () => ['http://no-such-host.invalid/x'],
-      /does not resolve|could not be looked up/,
+      'a key member without JSON',
+      () => ({ url: at('same'), keyMember: '/key' }),
+      /needs --data that is a JSON object/,
     ],
+    ['a refused connection', () => ({ url: 'http://127.0.0.1:9/x' }), /connection was refused/],
     [
       'a self-signed certificate',
-      () => [`https://127.0.0.1:${ports['tls']}/`],
-      /self-signed \(give --cacert FILE, or --insecure\)/,
+      () => ({ url: `https://127.0.0.1:${ports['tls']}/` }),
+      /self-signed \(give --cacert FILE/,
     ],
-    ['TLS to a server without it', () => [`https://127.0.0.1:${ports['text']}/`], /does not speak TLS/],
-    ['a text answer', () => [at('text')], /not JSON.*--witness/],
-    ['a 404', () => [at('missing')], /answered 404.*needs a request that succeeds/],
-    ['a redirect', () => [at('redirect')], /redirect to \/elsewhere/],
-    ['answers that never differ', () => [at('same')], /do not differ in anything/],
+    [
+      'TLS to a server without it',
+      () => ({ url: `https://127.0.0.1:${ports['text']}/` }),
+      /does not speak TLS/,
+    ],
+    ['a text answer', () => ({ url: at('text'), data }), /not JSON.*--witness/],
+    ['a 404', () => ({ url: at('missing'), data }), /answered 404.*needs a request that succeeds/],
+    ['a redirect', () => ({ url: at('redirect'), data }), /redirect to \/elsewhere/],
+    ['answers that never differ', () => ({ url: at('same'), data }), /do not differ in anything/],
     [
       'a witness that is not there',
-      () => [at('same'), '--witness', '/nope'],
+      () => ({ url: at('same'), witness: '/nope' }),
       /nothing at the witness \/nope/,
     ],
     [
       'an endless answer',
-      () => [at('endless'), '--timeout', '700ms'],
-      /the answer did not end .* within 0\.7 s/,
+      () => ({ url: at('endless'), timeoutMs: 400 }),
+      /the answer did not end .* within 0\.4 s/,
     ],
-    ['no answer at all', () => [at('silent'), '--timeout', '700ms'], /no answer within 0\.7 s/],
-    ['another protocol', () => [at('chatty')], /not HTTP\/1\.1/],
-    ['an answer cut short', () => [at('cut')], /closed in the middle of the answer/],
+    ['no answer at all', () => ({ url: at('silent'), timeoutMs: 400 }), /no answer within 0\.4 s/],
+    ['another protocol', () => ({ url: at('chatty') }), /not HTTP\/1\.1/],
+    ['an answer cut short', () => ({ url: at('cut') }), /closed in the middle of the answer/],
     [
       'a probe that is not there',
-      () => [at('same'), '--probe', `${at('missing')}#/n`],
+      () => ({ url: at('same'), probe: `${at('missing')}#/n` }),
       /probe .* answered 404/,
     ],
-    ['a probe without a number', () => [at('same'), '--probe', `${at('text')}#/n`], /no number at \/n/],
-  ])('%s', async (_, words, sentence) => {
+    ['a probe without a number', () => ({ url: at('same'), probe: `${at('text')}#/n` }), /no number at \/n/],
+  ])('%s', async (_, options, sentence) => {
+    const error: unknown = await runCheck(options()).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(CannotTest)
+    expect(error).toHaveProperty('message', expect.stringMatching(sentence))
+  })
+
+  test.each<[string, () => string, RegExp]>([
+    ['a file that is not there', () => '/no/such/file', /does not exist/],
+    ['an unknown member', () => config({ ulr: 'x' }), /unknown member "ulr"/],
+    ['a wrong type', () => config({ url: 5 }), /url should be a string/],
+    [
+      'an unknown hook',
+      () => config({ hooks: { reboot: 'x' } }),
+      /hooks should be an object of shell commands/,
+    ],
+    ['no object', () => config([]), /is not a JSON object/],
+  ])('a config file with %s', (_, file, sentence) => {
+    expect(() => readConfig(file())).toThrow(sentence)
+  })
+})
+
+describe('the command', () => {
+  test.each<[string, () => string[], RegExp]>([
+    ['no URL', () => [], /Which URL\?/],
+    ['an unknown option', () => ['http://localhost/', '--frobnicate'], /unknown option/],
+    ['an endless answer', () => [at('endless'), '--timeout', '300ms'], /the answer did not end/],
+  ])('%s: a sentence on standard error, exit code 2', async (_, words, sentence) => {
     const { code, err, out } = await run(words())
     expect(err).toMatch(sentence)
     expect(err).not.toMatch(/\n\s+at /)
@@ -146,15 +177,11 @@ describe('what cannot be tested is said in a sentence, with exit code 2', () => 
 })
 
 test('a certificate that is believed', async () => {
-  const words = [
-    `https://127.0.0.1:${ports['tls']}/`,
-    '--cacert',
-    join(directory, 'cert.pem'),
-    '--only',
-    'CAL-01',
-  ]
-  expect(await run(words)).toMatchObject({ code: 0 })
-  expect(await run([words[0] ?? '', '-k', '--only', 'CAL-01'])).toMatchObject({ code: 0 })
+  const options = { url: `https://127.0.0.1:${ports['tls']}/`, only: ['CAL-01'] }
+  const ca = readFileSync(join(directory, 'cert.pem'), 'utf8')
+  const trusted = await runCheck({ ...options, ca })
+  const unchecked = await runCheck({ ...options, insecure: true })
+  expect([trusted, unchecked].map(({ results }) => results[0]?.verdict)).toEqual(['pass', 'pass'])
 })
 
 function at(name: string): string {

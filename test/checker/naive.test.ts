@@ -13,7 +13,7 @@ const server = createServer((req, res) => {
     let body = ''
     for await (const part of req) body += String(part)
     const key = String(req.headers['idempotency-key'])
-    await sleep(1)
+    await sleep(5)
     const known = stored.get(key)
     if (known !== undefined) {
       res.end(known)
@@ -21,7 +21,7 @@ const server = createServer((req, res) => {
     }
     orders += 1
     const answer = JSON.stringify({ id: `order-${orders}`, of: body.length })
-    await sleep(1)
+    await sleep(5)
     stored.set(key, answer)
     res.end(answer)
   })()
