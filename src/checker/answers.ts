@@ -71,9 +71,13 @@ export function brief(exchange: Exchange): string {
 export function printable(bytes: Buffer, maxLength: number): string {
   if (bytes.length === 0) return ''
   const head = bytes.subarray(0, maxLength * 4).toString('utf8')
-  if (/[\u0000-\u0008\u000e-\u001f\ufffd]/.test(head)) return `(${bytes.length} bytes, binary)`
+  if (isBinary(head)) return `(${bytes.length} bytes, binary)`
   const line = head.replaceAll(/\s+/g, ' ').trim()
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line
+}
+
+function isBinary(text: string): boolean {
+  return Array.from(text).some((char) => char === '\ufffd' || (char < ' ' && !'\t\n\v\f\r'.includes(char)))
 }
 
 /** "2 × 201, 18 × 409": what a crowd of requests was told. */

@@ -47,7 +47,12 @@ export const replayMarkers = [
   'x-cache',
 ]
 
-const announcements = ['idempotency-expires', 'idempotency-key', 'x-idempotency-key', 'idempotency-expiry']
+const announcements = new Set([
+  'idempotency-expires',
+  'idempotency-key',
+  'x-idempotency-key',
+  'idempotency-expiry',
+])
 
 /** How an answer differs from the one it ought to repeat; empty when it does not. */
 export function differences(first: Answer, again: Answer, ignore: readonly string[]): string[] {
@@ -78,7 +83,7 @@ function fields(answer: Answer, ignore: readonly string[]): Map<string, string[]
   const found = new Map<string, string[]>()
   for (const [raw, value] of answer.headers) {
     const name = raw.toLowerCase()
-    if (ofOneExchange.has(name) || replayMarkers.includes(name) || announcements.includes(name)) continue
+    if (ofOneExchange.has(name) || replayMarkers.includes(name) || announcements.has(name)) continue
     if (skip.has(name) || prefixes.some((prefix) => name.startsWith(prefix))) continue
     found.set(name, [...(found.get(name) ?? []), value])
   }

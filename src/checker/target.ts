@@ -104,14 +104,14 @@ export type Target = {
   readonly credentialNames: readonly string[]
 }
 
-const credentialFields = [
+const credentialFields = new Set([
   'authorization',
   'cookie',
   'x-api-key',
   'api-key',
   'x-auth-token',
   'proxy-authorization',
-]
+])
 
 export function readTarget(given: TargetOptions): Target {
   const options = given.fixture === true ? fixtureDefaults(given) : given
@@ -241,8 +241,7 @@ function splitKnob(text: string): [string, string?] {
 
 function credentialNames(headers: readonly Header[], others: readonly (Header | undefined)[]): string[] {
   const names = new Set<string>()
-  for (const [name] of headers)
-    if (credentialFields.includes(name.toLowerCase())) names.add(name.toLowerCase())
+  for (const [name] of headers) if (credentialFields.has(name.toLowerCase())) names.add(name.toLowerCase())
   for (const other of others) if (other !== undefined) names.add(other[0].toLowerCase())
   return [...names]
 }

@@ -4,7 +4,7 @@ import { descriptionFaults, machineName } from '../problems.ts'
 import type { Trial } from '../trial.ts'
 import type { Exchange, Request } from '../wire/message.ts'
 import { crowdCases } from './crowd.ts'
-import { inProgress, pause, settled } from './judging.ts'
+import { pause, settled } from './judging.ts'
 
 const twice = 'Two taps, two retries, two workers: whoever checks and then acts runs both.'
 
@@ -119,8 +119,8 @@ export const concurrencyCases: readonly Case[] = [
     seconds: 2,
     run: async (trial) => {
       const { winner, loser, exchanges } = await race(trial)
-      if (inProgress(winner) || !succeeded(winner))
-        trial.inconclusive(`neither succeeded: ${tally(exchanges)}`)
+      if (succeeded(loser) && !trial.sameOutcome(winner, loser))
+        trial.inconclusive('both of them ran (CON-01)')
       const again = await settled(trial, loser.request, 2000)
       const more = await trial.send(loser.request)
       if (!trial.sameOutcome(winner, again)) {

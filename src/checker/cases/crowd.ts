@@ -146,14 +146,12 @@ async function overHttp2(trial: Trial): Promise<void> {
 async function outlive(part: Trial, lengthMs: number): Promise<void> {
   const request = part.request({ slowMs: lengthMs })
   const begun = Date.now()
-  let over = false
-  const running = part.send(request).finally(() => {
-    over = true
-  })
+  const over = new AbortController()
+  const running = part.send(request).finally(() => over.abort())
   const everyMs = Math.min(5000, lengthMs / 6)
   const duplicates: Exchange[] = []
   const pending: Promise<void>[] = []
-  while (!over && Date.now() - begun < lengthMs + 10_000) {
+  while (!over.signal.aborted && Date.now() - begun < lengthMs + 10_000) {
     await Promise.race([pause(everyMs), running])
     // A duplicate may be made to wait: it must not hold up the next one.
     pending.push(part.send(request).then((exchange) => void duplicates.push(exchange)))

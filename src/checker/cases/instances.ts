@@ -67,7 +67,8 @@ export const instanceCases: readonly Case[] = [
     run: async (trial) => {
       const request = trial.request()
       await runHook(trial.target, 'storeDown')
-      const down = await trial.send(request).finally(() => runHook(trial.target, 'storeUp'))
+      const down = await trial.send(request)
+      await runHook(trial.target, 'storeUp')
       const ran = await trial.effects(200)
       if (succeeded(down)) {
         trial.card('store down', 'runs unprotected (fails open)')
@@ -87,10 +88,9 @@ export const instanceCases: readonly Case[] = [
       const running = part.send(slow)
       await pause(Math.min(300, trial.target.slowMs / 3))
       await runHook(trial.target, 'storeDown')
-      const first = await running.finally(async () => {
-        await pause(500)
-        await runHook(trial.target, 'storeUp')
-      })
+      const first = await running
+      await pause(500)
+      await runHook(trial.target, 'storeUp')
       await pause(500)
       const again = await settled(part, slow, 10_000)
       await part.expectEffects(

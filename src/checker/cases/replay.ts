@@ -247,14 +247,10 @@ function mustReadAlike(trial: Trial, first: Exchange, again: Exchange, what: str
 }
 
 async function ofThisExchange(trial: Trial): Promise<void> {
-  const ids = (): [string, string][] => [
-    ['traceparent', `00-${hex(32)}-${hex(16)}-01`],
-    ['X-Request-Id', hex(16)],
-  ]
-  const request = trial.request({ headers: [...ids(), ['Origin', 'https://one.example']] })
+  const request = trial.request({ headers: [...traceFields(), ['Origin', 'https://one.example']] })
   const first = await trial.send(request)
   trial.need(first, 'a request with trace fields')
-  const again = await trial.send(withHeaders(request, [...ids(), ['Origin', 'https://two.example']]))
+  const again = await trial.send(withHeaders(request, [...traceFields(), ['Origin', 'https://two.example']]))
   if (headerOf(again, 'age') !== undefined)
     trial.fault(`Age: ${headerOf(again, 'age')}`, 'no Age on a replay', [again])
   const allowed = headerOf(again, 'access-control-allow-origin')
@@ -304,6 +300,13 @@ async function sendOver2(trial: Trial, connection: Http2Connection, request: Req
   const bare = withoutHeaders(request, ['connection'])
   trial.announce(bare)
   return trial.record(await connection.send(bare))
+}
+
+function traceFields(): [string, string][] {
+  return [
+    ['traceparent', `00-${hex(32)}-${hex(16)}-01`],
+    ['X-Request-Id', hex(16)],
+  ]
 }
 
 function hex(length: number): string {

@@ -90,11 +90,11 @@ export const answers = {
 }
 
 async function once(parts: LayerParts, call: GuardedCall, id: string): Promise<Reply> {
-  const fingerprint = parts.fingerprint(call.request)
-  const claim = call.store.claim(id, fingerprint)
-  if (claim.kind === 'claimed') return finish(parts, call, id, fingerprint, await runSafely(call))
+  const print = parts.fingerprint(call.request)
+  const claim = call.store.claim(id, print)
+  if (claim.kind === 'claimed') return finish(parts, call, id, print, await runSafely(call))
   const { record } = claim
-  if (record.fingerprint !== fingerprint) return answers.reused()
+  if (record.fingerprint !== print) return answers.reused()
   if (record.state === 'done') return parts.toReplay(record.reply, call.request)
   return record.state === 'running' ? answers.inProgress() : answers.unknown()
 }
@@ -103,7 +103,7 @@ async function finish(
   parts: LayerParts,
   call: GuardedCall,
   id: string,
-  fingerprint: string,
+  print: string,
   reply: Reply,
 ): Promise<Reply> {
   if (!parts.keeps(reply)) {
@@ -111,7 +111,7 @@ async function finish(
     return reply
   }
   const expiresAt = Date.now() + call.retainMs
-  const record = { state: 'done', fingerprint, reply: parts.toStore(reply), expiresAt } as const
+  const record = { state: 'done', fingerprint: print, reply: parts.toStore(reply), expiresAt } as const
   try {
     call.store.write(id, record)
   } catch {
@@ -143,7 +143,6 @@ async function runSafely(call: GuardedCall): Promise<Reply> {
 }
 
 function readKey(lines: readonly string[]): KeyReading {
-  const malformed = (why: string): KeyReading => ({ kind: 'malformed', why })
   const [line] = lines
   if (line === undefined || (lines.length === 1 && line === '')) return { kind: 'absent' }
   if (lines.length > 1) return malformed('More than one header line.')
@@ -153,6 +152,10 @@ function readKey(lines: readonly string[]): KeyReading {
   return key.length > maxKeyLength
     ? malformed(`Longer than ${maxKeyLength} characters.`)
     : { kind: 'key', key }
+}
+
+function malformed(why: string): KeyReading {
+  return { kind: 'malformed', why }
 }
 
 function bareKey(line: string): string | undefined {

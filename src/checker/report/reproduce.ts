@@ -13,8 +13,8 @@ export function checkAgain(report: CheckReport, id: string): string {
   for (const line of options.headers ?? []) add('-H', masked(report.target, line))
   if (options.fixture === true) words.push('--fixture')
   if (options.fixture !== true || !isDefaultData(options)) add('--data', dataOf(options))
-  add('--witness', options.witness)
   if (options.fixture !== true) {
+    add('--witness', options.witness)
     add('--probe', options.probe)
     add('--slow', options.slow)
   }

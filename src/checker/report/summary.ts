@@ -52,7 +52,7 @@ export function sentence(report: CheckReport): string {
       ? exitCodeOf(report, false) === 2
         ? 'Nothing could be judged'
         : 'No failure'
-      : `${counts.fail} ${counts.fail === 1 ? 'failure' : 'failures'}${grave > 0 ? `, ${grave} of them about safety` : ''}`
+      : failureWords(counts.fail, grave)
   return `${head}: ${rest.join(', ')}.`
 }
 
@@ -72,6 +72,11 @@ export function judgedBy(report: CheckReport): string {
       : `${facts.witness.kind === 'pointer' ? facts.witness.pointer : facts.witness.name}${facts.witnessGuessed ? ' (guessed; --witness to say otherwise)' : ''}`
   if (target.probe !== undefined) return `effects counted by ${target.probe.url}`
   return `executions told apart by ${witness}; a server that runs twice and answers with the first result would pass: --probe sees that too`
+}
+
+function failureWords(all: number, grave: number): string {
+  if (all === 1) return grave === 1 ? '1 failure, about safety' : '1 failure'
+  return `${all} failures${grave === 0 ? '' : `, ${grave === all ? 'all' : grave} about safety`}`
 }
 
 function amount(count: number, one: string, many: string): string {

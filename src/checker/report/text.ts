@@ -59,8 +59,8 @@ function failureBlock(report: CheckReport, result: CaseResult, paint: Paint): st
   ]
   for (const finding of ordered(result.findings).slice(0, 5))
     lines.push(...findingLines(report.target, finding))
-  if (result.findings.length > 5)
-    lines.push(`    and ${result.findings.length - 5} more findings (--json has all)`)
+  if (result.findings.length > 2)
+    lines.push(`    and ${result.findings.length - 2} more findings (--json has all)`)
   for (const note of result.notes) lines.push(`    note      ${note}`)
   lines.push(
     `    why       ${one.why}`,

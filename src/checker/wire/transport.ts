@@ -79,11 +79,9 @@ export class Transport {
     const bytes = encode(request)
     const part = Math.max(1, Math.round(bytesPerSecond / 10))
     let sentAt = openedAt
-    let over = false
-    void received.then(() => {
-      over = true
-    })
-    for (let at = 0; at < bytes.length && !over; at += part) {
+    const over = new AbortController()
+    void received.then(() => over.abort())
+    for (let at = 0; at < bytes.length && !over.signal.aborted; at += part) {
       sentAt = await Promise.race([
         connection.write(bytes.subarray(at, at + part)),
         received.then(() => sentAt),
