@@ -8,7 +8,9 @@ const entities: Record<string, string> = {
 
 /** Everything in a report came from a server that may not mean well. */
 export function escapeHtml(text: string): string {
-  return Array.from(text).map((char) => entities[char] ?? (isControl(char) ? '\ufffd' : char)).join('')
+  return Array.from(text)
+    .map((char) => entities[char] ?? (isControl(char) ? '\ufffd' : char))
+    .join('')
 }
 
 function isControl(char: string): boolean {

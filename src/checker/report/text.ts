@@ -50,6 +50,11 @@ export function textReport(report: CheckReport, colour: boolean): string {
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`
 }
 
+/** One failing row as plain text: what was sent, what came back, what was expected, and how to see it again. */
+export function failureText(report: CheckReport, result: CaseResult): string {
+  return failureBlock(report, result, (_, text) => text)
+}
+
 function failureBlock(report: CheckReport, result: CaseResult, paint: Paint): string {
   const { case: one, verdict } = result
   const kind = verdict === 'fail' ? (one.safety ? 'FAIL, safety' : 'FAIL') : 'warning'

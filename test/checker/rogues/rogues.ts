@@ -42,10 +42,10 @@ export const rogues: Readonly<Record<string, Rogue>> = {
     fault: 'its lock is shorter than the handler',
     row: 'CON-09',
     alsoSeenBy: ['EXP-05'],
-    server: { guard: guards.shortLease(600) },
+    server: { guard: guards.shortLease(1000) },
     check: {
       long: true,
-      longMs: [1800],
+      longMs: [2500],
       only: ['CAL', 'CON', 'FLT-01', 'MM', 'FID-01', 'EXP-05'],
       skip: ['CON-06'],
     },
