@@ -16,6 +16,12 @@ const forgetful: RequestHandler = (request, response) => {
   })
 }
 
+/** Requires the key, and says nothing about it when it is missing. */
+const unexplained: RequestHandler = (request, response) => {
+  const keyed = request.headers['idempotency-key'] !== undefined
+  response.writeHead(keyed ? 200 : 400, keyed ? { 'X-Id': `${(orders += 1)}` } : {}).end()
+}
+
 beforeAll(async () => {
   reference = await startReference()
 })
@@ -74,10 +80,6 @@ test('what cannot be tested is an error, not a success', async () => {
 })
 
 test('strict counts warnings', async () => {
-  const unexplained: RequestHandler = (request, response) => {
-    const keyed = request.headers['idempotency-key'] !== undefined
-    response.writeHead(keyed ? 200 : 400, keyed ? { 'X-Id': `${(orders += 1)}` } : {}).end()
-  }
   const options = { only: ['MIS-01', 'MIS-02'], witness: 'X-Id' }
   const report = await expectIdempotent(unexplained, { body }, options)
   expect(report.results.map((result) => result.verdict)).toEqual(['pass', 'warn'])
