@@ -142,20 +142,14 @@ export const mismatchCases: readonly Case[] = [
     source: 'draft-07 2.7',
     seconds: 2,
     run: async (trial) => {
-      const request = trial.slow()
-      const changed = await trial.changed(request)
-      const running = trial.send(request)
-      await pause(Math.min(300, trial.target.slowMs / 3))
-      const other = await trial.send(changed)
-      const first = await running
-      trial.showRace([first, other])
-      trial.need(first, 'the slow request')
-      if (succeeded(other)) trial.fault(`another body: ${brief(other)}`, '409 or 422', [first, other])
-      else if (!refused(other)) trial.fault(`another body: ${brief(other)}`, '409 or 422', [first, other])
-      else if (other.endedAt > first.endedAt)
-        trial.warn('the refusal waited for the first to finish', 'a refusal at once', [first, other])
-      await trial.expectEffects(1, 'one request and a wrong one', [first, other])
-      trial.expectReplay(first, await trial.send(request), 'the first, afterwards')
+      // Twice, where it waited: a busy network may be what held it up.
+      if (await refusedAtOnce(await trial.part())) return
+      if (trial.findings.length > 0 || (await refusedAtOnce(await trial.part()))) return
+      trial.warn(
+        'the refusal waited for the first to finish, twice',
+        'a refusal at once',
+        trial.raceShown ?? [],
+      )
     },
   },
 ]
@@ -165,4 +159,20 @@ async function refusal(trial: Trial): Promise<Exchange> {
   const other = await trial.send(await trial.changed(request))
   if (!refused(other)) trial.inconclusive(`another body was not refused (MM-01): ${brief(other)}`)
   return other
+}
+
+/** Sends another body while the first is running; says whether its refusal came before the first had finished. */
+async function refusedAtOnce(part: Trial): Promise<boolean> {
+  const request = part.slow()
+  const changed = await part.changed(request)
+  const running = part.send(request)
+  await pause(Math.min(300, part.target.slowMs / 3))
+  const other = await part.send(changed)
+  const first = await running
+  part.showRace([first, other])
+  part.need(first, 'the slow request')
+  if (!refused(other)) part.fault(`another body: ${brief(other)}`, '409 or 422', [first, other])
+  await part.expectEffects(1, 'one request and a wrong one', [first, other])
+  part.expectReplay(first, await part.send(request), 'the first, afterwards')
+  return other.endedAt <= first.endedAt
 }

@@ -102,7 +102,7 @@ export const completesLate = rogue(async (call, own) => {
   call.store.write(own.id, { state: 'running', fingerprint: own.fingerprint })
   const reply = await runSafely(call)
   call.store.write(own.id, undefined)
-  setTimeout(() => keep(call, own, reply), 40)
+  setTimeout(() => keep(call, own, reply), 250)
   return reply
 })
 
