@@ -15,7 +15,8 @@ describe('the rogues’ gallery', () => {
       const report = await checkRogue(name, rogue)
       const seen = report.results.filter(({ verdict }) => verdict === 'fail' || verdict === 'warn')
       const ids = seen.map((result) => result.case.id)
-      expectHere(ids).toContain(rogue.row)
+      const named = report.results.find((result) => result.case.id === rogue.row)
+      expectHere(ids, `${named?.verdict}: ${named?.summary}`).toContain(rogue.row)
       const related = new Set([rogue.row, ...rogue.alsoSeenBy])
       const unrelated = seen
         .filter(({ case: one }) => !related.has(one.id) && !related.has(classOf(one.id)))

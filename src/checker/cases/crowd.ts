@@ -180,21 +180,25 @@ async function aroundCompletion(trial: Trial): Promise<void> {
   const single = await trial.send(trial.request({ slowMs }))
   trial.need(single, 'the slow operation')
   let lengthMs = single.endedAt - single.sentAt
-  for (let attempt = 1; attempt <= 3; attempt += 1) {
-    const { first, others } = await sweep(await trial.part(), slowMs, lengthMs)
-    if (trial.findings.length > 0 || straddles(first, others)) return
+  for (let attempt = 1; attempt <= 4; attempt += 1) {
+    const widthMs = 25 * 2 ** attempt
+    const { first, others } = await sweep(await trial.part(), slowMs, lengthMs, widthMs)
+    if (trial.findings.length > 0 || straddles(first, others, widthMs)) return
     lengthMs = first.endedAt - first.sentAt
   }
-  trial.inconclusive('no duplicate was sent close enough to the completion, in three tries')
+  trial.inconclusive('no duplicate was sent close enough to the completion, in four tries')
 }
 
 type Sweep = { readonly first: Exchange; readonly others: readonly Exchange[] }
 
-/** One request, and a hundred duplicates whose last bytes go in the 50 ms around its expected end. */
-async function sweep(part: Trial, slowMs: number, lengthMs: number): Promise<Sweep> {
+/** One request, and a hundred duplicates whose last bytes go around its expected end: 50 ms, wider where that missed. */
+async function sweep(part: Trial, slowMs: number, lengthMs: number, widthMs: number): Promise<Sweep> {
   const request = part.request({ slowMs })
   const count = 100
-  const offsetsMs = [0, ...Array.from({ length: count }, (_, index) => lengthMs - 25 + (index * 50) / count)]
+  const offsetsMs = [
+    0,
+    ...Array.from({ length: count }, (_, index) => lengthMs - widthMs / 2 + (index * widthMs) / count),
+  ]
   const { exchanges } = await part.race(
     offsetsMs.map(() => request),
     { offsetsMs },
@@ -213,7 +217,9 @@ async function sweep(part: Trial, slowMs: number, lengthMs: number): Promise<Swe
 }
 
 /** The proof that the sweep met the completion: duplicates sent just before it and just after. */
-function straddles(first: Exchange, others: readonly Exchange[]): boolean {
+function straddles(first: Exchange, others: readonly Exchange[], widthMs: number): boolean {
   const distancesMs = others.map((one) => one.sentAt - first.endedAt)
-  return distancesMs.some((ms) => ms <= 0 && ms > -40) && distancesMs.some((ms) => ms >= 0 && ms < 40)
+  return (
+    distancesMs.some((ms) => ms <= 0 && ms > -widthMs) && distancesMs.some((ms) => ms >= 0 && ms < widthMs)
+  )
 }
