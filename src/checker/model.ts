@@ -62,7 +62,7 @@ export type Case = {
   readonly heavy?: boolean
   /** About how long it takes; the longest start first. */
   readonly seconds?: number
-  /** Runs after all others and by itself: it stops, kills or starves the target. */
+  /** Runs after all others and by itself: it stops, kills or starves the target, or needs it quiet. */
   readonly alone?: boolean
   /** Runs after everything: it looks at what the others saw. */
   readonly last?: boolean

@@ -105,7 +105,7 @@ describe('writing a request', () => {
   })
 })
 
-function at(sentAt: number, firstByteAt: number): Exchange {
+function exchangeAt(sentAt: number, firstByteAt: number): Exchange {
   const result = { kind: 'none', code: 'X', reason: 'x' } as const
   return { number: 1, request: plain, openedAt: 0, sentAt, firstByteAt, endedAt: firstByteAt, result }
 }
@@ -145,8 +145,8 @@ describe('a race', () => {
   })
 
   test('an overlap is not proven when an answer began before a second request was whole', () => {
-    expect(overlapped([at(10, 20), at(21, 30)])).toBe(false)
-    expect(overlapped([at(10, 20), at(19, 30)])).toBe(true)
-    expect(overlapped([at(10, 20)])).toBe(false)
+    expect(overlapped([exchangeAt(10, 20), exchangeAt(21, 30)])).toBe(false)
+    expect(overlapped([exchangeAt(10, 20), exchangeAt(19, 30)])).toBe(true)
+    expect(overlapped([exchangeAt(10, 20)])).toBe(false)
   })
 })
