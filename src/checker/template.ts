@@ -17,8 +17,3 @@ export function fill(template: Buffer, marker: string): Buffer {
     .replaceAll('{{n}}', String(serial))
   return Buffer.from(text, 'utf8')
 }
-
-/** Whether two renderings of the template are different bodies. */
-export function varies(template: Buffer): boolean {
-  return /\{\{(?:uuid|marker|n|now)\}\}/.test(template.toString('utf8'))
-}

@@ -319,11 +319,11 @@ export class Trial {
   }
 }
 
-export function plural(effects: number): string {
+function plural(effects: number): string {
   return effects === 0 ? 'no effect' : effects === 1 ? 'one effect' : `${effects} effects`
 }
 
-export function isEffectful(method: string): boolean {
+function isEffectful(method: string): boolean {
   return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS'
 }
 

@@ -20,7 +20,9 @@ export type ConformanceRequest = {
   readonly body?: unknown
 }
 
-export type ConformanceOptions = Partial<Omit<CheckOptions, 'url' | 'method' | 'headers' | 'data' | 'profile'>> & {
+export type ConformanceOptions = Partial<
+  Omit<CheckOptions, 'url' | 'method' | 'headers' | 'data' | 'profile'>
+> & {
   /** Default `safety`. */
   readonly profile?: Profile
   /** Warnings and inconclusive rows fail as well. Default `false`. */
@@ -66,7 +68,12 @@ export async function expectIdempotent(
   const { strict = false, ...rest } = options
   const place = await reach(app)
   try {
-    const report = await runCheck({ profile: 'safety', maxEffects: 1000, ...rest, ...requestOptions(place.url, request) })
+    const report = await runCheck({
+      profile: 'safety',
+      maxEffects: 1000,
+      ...rest,
+      ...requestOptions(place.url, request),
+    })
     const failures = report.results.filter((result) => isFailure(result, strict))
     if (failures.length > 0) throw new NotIdempotent(report, failures)
     if (!report.results.some(({ case: one, verdict }) => one.level !== 'METHOD' && isJudged(verdict))) {
@@ -81,22 +88,33 @@ export async function expectIdempotent(
 type Place = { readonly url: URL; leave(): Promise<void> }
 
 async function reach(app: string | URL | Server | TlsServer | RequestHandler): Promise<Place> {
-  if (typeof app === 'string' || app instanceof URL) return { url: new URL(app), leave: () => Promise.resolve() }
+  if (typeof app === 'string' || app instanceof URL)
+    return { url: new URL(app), leave: () => Promise.resolve() }
   const server = isServer(app) ? app : createServer((request, response) => void app(request, response))
   const ours = !server.listening
   if (ours) await listen(server)
   const address = server.address()
-  if (address === null || typeof address === 'string') throw new CannotTest('The server does not listen on a TCP port.')
-  return { url: new URL(`${isTls(server) ? 'https' : 'http'}://${hostOf(address)}:${address.port}`), leave: () => (ours ? close(server) : Promise.resolve()) }
+  if (address === null || typeof address === 'string')
+    throw new CannotTest('The server does not listen on a TCP port.')
+  return {
+    url: new URL(`${isTls(server) ? 'https' : 'http'}://${hostOf(address)}:${address.port}`),
+    leave: () => (ours ? close(server) : Promise.resolve()),
+  }
 }
 
-function requestOptions(base: URL, request: ConformanceRequest): Pick<CheckOptions, 'url' | 'method' | 'headers' | 'data'> {
+function requestOptions(
+  base: URL,
+  request: ConformanceRequest,
+): Pick<CheckOptions, 'url' | 'method' | 'headers' | 'data'> {
   const { body, headers, method, path } = request
-  const data = body === undefined || typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body)
+  const data =
+    body === undefined || typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body)
   return {
     url: (path === undefined ? base : new URL(path, base)).href,
     ...(method === undefined ? {} : { method }),
-    ...(headers === undefined ? {} : { headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`) }),
+    ...(headers === undefined
+      ? {}
+      : { headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`) }),
     ...(data === undefined ? {} : { data }),
   }
 }
@@ -137,6 +155,9 @@ function isJudged(verdict: CaseResult['verdict']): boolean {
 }
 
 function message(report: CheckReport, failures: readonly CaseResult[]): string {
-  const many = failures.length === 1 ? 'One row of the conformance list fails' : `${failures.length} rows of the conformance list fail`
+  const many =
+    failures.length === 1
+      ? 'One row of the conformance list fails'
+      : `${failures.length} rows of the conformance list fail`
   return `${many}:\n\n${failures.map((result) => failureText(report, result)).join('\n\n')}`
 }

@@ -87,11 +87,6 @@ export async function mustReplay(
   if (one) trial.expectReplay(first, again, what)
 }
 
-export function inProgress(exchange: Exchange): boolean {
-  const status = statusOf(exchange)
-  return status === 409 || status === 425 || status === 423 || status === 429
-}
-
 /** Repeats a request until it is no longer told to wait, with a limit. */
 export async function settled(trial: Trial, request: Request, limitMs: number): Promise<Exchange> {
   const until = Date.now() + limitMs

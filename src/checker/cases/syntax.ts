@@ -263,7 +263,7 @@ async function isLiteralKey(trial: Trial, line: string): Promise<boolean> {
   return succeeded(first) && succeeded(again) && effects === 1 && !trial.sameOutcome(near.first, near.again)
 }
 
-export function ownForm(trial: Trial): string {
+function ownForm(trial: Trial): string {
   return trial.facts.keyForm === 'quoted' ? `"${randomUUID()}"` : randomUUID()
 }
 

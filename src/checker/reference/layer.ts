@@ -34,7 +34,7 @@ export type LayerParts = {
   toReplay(stored: Reply, request: ReadRequest): Reply
 }
 
-export const maxKeyLength = 1024
+const maxKeyLength = 1024
 
 export const soundParts: LayerParts = {
   required: true,

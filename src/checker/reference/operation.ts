@@ -33,7 +33,7 @@ export async function operate(
 }
 
 /** What the checker put into the body so that its effects can be counted apart from others'. */
-export function markerOf(request: ReadRequest): string {
+function markerOf(request: ReadRequest): string {
   const body = headerOf(request, 'content-encoding') === 'gzip' ? unzip(request.body) : request.body
   return /hx-[0-9a-f-]{36}/.exec(body.subarray(0, 1024 * 1024).toString('latin1'))?.[0] ?? 'unmarked'
 }

@@ -55,7 +55,7 @@ export function maskedHeader(target: Target, [name, value]: Header): string {
   return `${name}: ${scheme === undefined ? '' : `${scheme} `}…`
 }
 
-export function shellQuoted(word: string): string {
+function shellQuoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 

@@ -135,15 +135,6 @@ export const rerunsAfterCrash = rogue(async (call, own) => {
   return keep(call, own, await runSafely(call))
 })
 
-/** After a crash, says "still running" for ever. */
-export const stuckAfterCrash = rogue(async (call, own) => {
-  if (call.store.read(own.id)?.state === 'unknown') return answers.inProgress()
-  const told = known(call, own)
-  if (told !== undefined) return told
-  call.store.write(own.id, { state: 'running', fingerprint: own.fingerprint })
-  return keep(call, own, await runSafely(call))
-})
-
 /** Gives the key back when the record cannot be written: the effect has happened all the same. */
 export const forgetsWhenStoreFails: Guard = async (call) => {
   const own = keyed(call)
