@@ -1,0 +1,1 @@
+export { type StoreCapabilities, type StoreSubject, type TestApi, testStore } from './store.ts'
