@@ -1,5 +1,5 @@
 import { IdempotencyError } from '../core/errors.ts'
-import { type Logger, processWarnings } from '../core/misuse.ts'
+import { type Logger, processWarnings, safely } from '../core/misuse.ts'
 import { listOf, objectWith, readOptions, text } from '../core/option-readers.ts'
 import type {
   ClaimRequest,
@@ -238,7 +238,7 @@ class RedisStore implements Store {
   #checkOnce(): void {
     if (this.#checked) return
     this.#checked = true
-    checkServers(this.#connection, this.#settings.logger, this.#settings.silence).catch(() => {})
+    checkServers(this.#connection, safely(this.#settings.logger), this.#settings.silence).catch(() => {})
   }
 
   #assertOpen(): void {

@@ -1,6 +1,6 @@
 // The scripts against the pure rules: the same random verbs on both must give the same results and records.
 import { randomUUID } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { startRedis } from '../../scripts/services/index.ts'
 import type { IdempotencyRecord, RecordPolicy, StoredResponse } from '../../src/core/record.ts'

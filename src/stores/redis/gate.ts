@@ -41,6 +41,7 @@ export class Gate {
     this.#downSinceMs ??= performance.now()
     const giveUpAtMs = this.#downSinceMs + connectWaitMs
     while (!this.#connection.isReady(key)) {
+      this.#connection.lookAround?.(key)
       if (performance.now() >= giveUpAtMs) {
         throw new IdempotencyError('store-failed', 'The Redis client is not connected to its server.')
       }
