@@ -60,7 +60,7 @@ const fingerprints = fc.oneof(
   { weight: 4, arbitrary: fc.constant('b1:one') },
   { weight: 1, arbitrary: someFingerprints },
 )
-const owners = fc.constantFrom('a', 'b', '0e3b8c5a-7d0f-4b52-9a43-2f6f5a0d9c11')
+const owners = fc.constantFrom('a', 'b', 'c', 'd', 'e', '0e3b8c5a-7d0f-4b52-9a43-2f6f5a0d9c11')
 const responses: fc.Arbitrary<StoredResponse> = fc.oneof(
   fc.record({
     kind: fc.constant('kept' as const),
@@ -134,6 +134,7 @@ class Pair {
   readonly #store: Store
   readonly #id = randomUUID()
   readonly #leases: Array<{ readonly redis: HeldLease; readonly model: HeldLease }> = []
+  readonly #requests = new Map<string, ClaimRequest>()
   #record: IdempotencyRecord | undefined
   /** Moves on with each verb, so that tokens rise in the model as they do on the server. */
   #nowMs = 1_000_000
@@ -148,7 +149,7 @@ class Pair {
     if (this.#record !== undefined && rules.isExpired(this.#record, this.#nowMs)) this.#record = undefined
     switch (verb.verb) {
       case 'claim':
-        await this.#claim({ ...verb, id: this.#id })
+        await this.#claim(this.#requestOf(verb.owner, { ...verb, id: this.#id }))
         break
       case 'abandon': {
         const { write } = rules.abandon(this.#record, verb.owner, this.#nowMs)
@@ -176,6 +177,13 @@ class Pair {
         await this.#write(verb)
     }
     await this.#compareRecords()
+  }
+
+  /** An owner stands for one request, so it claims with the same each time. */
+  #requestOf(owner: string, request: ClaimRequest): ClaimRequest {
+    const first = this.#requests.get(owner) ?? request
+    this.#requests.set(owner, first)
+    return first
   }
 
   async #claim(request: ClaimRequest): Promise<void> {
