@@ -8,7 +8,7 @@ export interface RedisSentinel {
   readonly masterName: string
   readonly sentinels: ReadonlyArray<{ readonly host: string; readonly port: number }>
   readonly master: OwnRedisServer
-  readonly replica: OwnRedisServer
+  readonly replicas: readonly OwnRedisServer[]
   /** The port of the server that the sentinels call the master now. */
   masterPort(): Promise<number>
   stop(): Promise<void>
@@ -17,7 +17,7 @@ export interface RedisSentinel {
 const masterName = 'hapax'
 
 /**
- * A master, a replica and three sentinels that agree after half a second without an answer.
+ * A master, two replicas and three sentinels that agree after half a second without an answer.
  *
  * @throws {ServiceMissing}
  */
@@ -26,12 +26,7 @@ export async function startRedisSentinel(
 ): Promise<RedisSentinel> {
   const settings = ['--repl-diskless-sync-delay', '0', ...(options.settings ?? [])]
   const master = await startOwnRedis({ settings })
-  const replica = await startOwnRedis({ settings: [...settings, '--replicaof', `127.0.0.1 ${master.port}`] })
-  await waitUntil('the replica is in step', () =>
-    withControl(replica.port, async (control) =>
-      (await control.info('replication')).includes('master_link_status:up'),
-    ),
-  )
+  const replicas = await Promise.all([1, 2].map(() => startReplica(master, settings)))
   const sentinels = await Promise.all([1, 2, 3].map(() => startOneSentinel(master.port)))
   const [first] = sentinels
   if (first === undefined) throw new Error('No sentinel was started.')
@@ -40,16 +35,26 @@ export async function startRedisSentinel(
     masterName,
     sentinels: sentinels.map(({ port }) => ({ host: '127.0.0.1', port })),
     master,
-    replica,
+    replicas,
     masterPort: () =>
       withControl(first.port, async (control) => {
         const address = await control.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName)
         return Array.isArray(address) ? Number(address[1]) : 0
       }),
     stop: async () => {
-      await Promise.all([...sentinels, master, replica].map((server) => server.stop()))
+      await Promise.all([...sentinels, master, ...replicas].map((server) => server.stop()))
     },
   }
+}
+
+async function startReplica(master: OwnRedisServer, settings: readonly string[]): Promise<OwnRedisServer> {
+  const replica = await startOwnRedis({ settings: [...settings, '--replicaof', `127.0.0.1 ${master.port}`] })
+  await waitUntil('the replica is in step', () =>
+    withControl(replica.port, async (control) =>
+      (await control.info('replication')).includes('master_link_status:up'),
+    ),
+  )
+  return replica
 }
 
 interface Sentinel {
@@ -90,12 +95,12 @@ function sentinelConfig(port: number, masterPort: number, folder: string): strin
 }
 
 async function knowsTheOthers(port: number): Promise<void> {
-  await waitUntil('a sentinel knows the replica and the other sentinels', () =>
+  await waitUntil('a sentinel knows the replicas and the other sentinels', () =>
     withControl(port, async (control) => {
       const fields = await control.call('SENTINEL', 'MASTER', masterName)
       const list = Array.isArray(fields) ? fields.map(String) : []
       const valueOf = (name: string) => list[list.indexOf(name) + 1]
-      return valueOf('num-slaves') === '1' && valueOf('num-other-sentinels') === '2'
+      return valueOf('num-slaves') === '2' && valueOf('num-other-sentinels') === '2'
     }),
   )
 }

@@ -1,5 +1,5 @@
 import { IdempotencyError } from '../core/errors.ts'
-import { type Logger, processWarnings } from '../core/misuse.ts'
+import { type Logger, processWarnings, safely } from '../core/misuse.ts'
 import { listOf, objectWith, readOptions, text } from '../core/option-readers.ts'
 import type {
   ClaimRequest,
@@ -13,9 +13,9 @@ import type {
   WriteResult,
 } from '../core/store.ts'
 import { entombed } from '../core/tombstone.ts'
-import { claimArguments, completeArguments, renewArguments } from './redis/arguments.ts'
+import { claimArguments, completeArguments, leaseArgument, renewArguments } from './redis/arguments.ts'
 import { checkServers, type RedisWarningCode, redisWarningTexts } from './redis/checks.ts'
-import type { RedisClient } from './redis/clients.ts'
+import type { RedisArgument, RedisClient } from './redis/clients.ts'
 import { type Connection, connectionOf } from './redis/connection.ts'
 import { encodeOwner } from './redis/encoding.ts'
 import { isOutOfMemory } from './redis/errors.ts'
@@ -127,8 +127,10 @@ class RedisStore implements Store {
   async claim(request: ClaimRequest): Promise<ClaimResult> {
     this.#assertOpen()
     const result = await this.#claimInTime(request)
-    if (result.kind === 'claimed') await this.#waitForReplicas(request.id)
-    this.#checkOnce()
+    if (!this.#checked) this.#check()
+    if (result.kind === 'claimed' && this.#settings.waitReplicas !== undefined) {
+      await this.#waitForReplicas(request.id)
+    }
     return result
   }
 
@@ -204,9 +206,10 @@ class RedisStore implements Store {
     return reply
   }
 
+  /** Returns 1 or 0. */
   async #runComplete(key: string, lease: HeldLease, outcome: Outcome): Promise<unknown> {
     try {
-      return await this.#scripting.run(scripts.complete, key, completeArguments(lease, outcome))
+      return await this.#runHeld(scripts.complete, key, completeArguments(lease, outcome), lease)
     } catch (error) {
       if (!(error instanceof Error) || !isOutOfMemory(error.cause)) throw error
       // Refused before it ran. Without the body the record is as small as the claim that it replaces.
@@ -214,18 +217,35 @@ class RedisStore implements Store {
         outcome.kind === 'unknown'
           ? outcome
           : { ...outcome, response: entombed(outcome.response, 'store-refused') }
-      return this.#scripting.run(scripts.completeWithoutMemory, key, completeArguments(lease, bodiless))
+      return this.#runHeld(scripts.completeWithoutMemory, key, completeArguments(lease, bodiless), lease)
     }
+  }
+
+  /** Runs a script of a claim's holder, and tells it whose claim it is only where the store forgot. */
+  async #runHeld(
+    script: scripts.Script,
+    key: string,
+    args: readonly RedisArgument[],
+    lease: HeldLease,
+  ): Promise<unknown> {
+    const reply = await this.#scripting.run(script, key, args)
+    if (numberIn(reply) !== needsLease) return reply
+    return this.#scripting.run(script, key, [...args, leaseArgument(lease)])
   }
 
   async #renewBatch(leases: readonly HeldLease[]): Promise<RenewResult[]> {
     const calls = leases.map((lease) => ({ key: this.#keys.keyOf(lease.id), args: renewArguments(lease) }))
     const replies = await this.#scripting.runAll(scripts.renew, calls)
-    return replies.map((reply) => {
-      // One that failed fails the batch: the engine sends it again well before a lease ends.
-      if (reply.status === 'rejected') throw reply.reason
-      return numberIn(reply.value) === 1 ? 'renewed' : 'stale'
-    })
+    return Promise.all(
+      leases.map(async (lease, index): Promise<RenewResult> => {
+        const reply = replies[index]
+        // One that failed fails the batch: the engine sends it again well before a lease ends.
+        if (reply?.status !== 'fulfilled') throw reply?.reason
+        if (numberIn(reply.value) !== needsLease) return renewResult(reply.value)
+        const args = [...renewArguments(lease), leaseArgument(lease)]
+        return renewResult(await this.#scripting.run(scripts.renew, this.#keys.keyOf(lease.id), args))
+      }),
+    )
   }
 
   async #waitForReplicas(id: string): Promise<void> {
@@ -235,10 +255,9 @@ class RedisStore implements Store {
   }
 
   /** After the first claim, when the client is surely connected. */
-  #checkOnce(): void {
-    if (this.#checked) return
+  #check(): void {
     this.#checked = true
-    checkServers(this.#connection, this.#settings.logger, this.#settings.silence).catch(() => {})
+    checkServers(this.#connection, safely(this.#settings.logger), this.#settings.silence).catch(() => {})
   }
 
   #assertOpen(): void {
@@ -248,6 +267,13 @@ class RedisStore implements Store {
       'The store made by redisStore() was closed and takes no more requests: close it after the server.',
     )
   }
+}
+
+/** The record is not there, and the script was not told whose claim it was. */
+const needsLease = 2
+
+function renewResult(reply: unknown): RenewResult {
+  return numberIn(reply) === 1 ? 'renewed' : 'stale'
 }
 
 function writeResult(reply: unknown): WriteResult {

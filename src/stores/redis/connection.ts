@@ -17,6 +17,8 @@ export interface Connection {
   /** False while the client would only queue a command for that key, to send it who knows when. */
   isReady(key: string): boolean
   send(key: string, command: readonly RedisArgument[]): Promise<unknown>
+  /** Called while the client is not ready for a key: makes it look whether another node has taken over. */
+  lookAround?(key: string): void
   /** Sends all at once, in one pipeline for each node; each command settles on its own. */
   sendAll(batch: readonly KeyedCommand[]): Promise<Array<PromiseSettledResult<unknown>>>
   /** Sends a command without a key on the connection that `key` is written through. */

@@ -43,6 +43,8 @@ export function decodeOwner(stored: Buffer): string {
 
 /** A SHA-256 of these kinds is one byte for the kind, from 255 down, and its 32 bytes. */
 const sha256Kinds = ['b1', 'v1', 'c1']
+/** Of 43 characters the last holds four bits, so that each digest has one spelling only. */
+const sha256Text = /^[\w-]{42}[AEIMQUYcgkosw048]$/
 const longestKind = 255 - sha256Kinds.length
 const longestDigest = 65_535
 
@@ -60,9 +62,8 @@ function encodeDigest(part: string): Buffer[] {
   // A part without a kind is kept for whoever reads the record, and takes part in no comparison.
   const digest = colon > 0 ? part.slice(colon + 1) : part
   const common = sha256Kinds.indexOf(kindText)
-  if (common >= 0 && digest.length === 43) {
-    const sha256 = Buffer.from(digest, 'base64url')
-    if (sha256.toString('base64url') === digest) return [Buffer.of(255 - common), sha256]
+  if (common >= 0 && sha256Text.test(digest)) {
+    return [Buffer.of(255 - common), Buffer.from(digest, 'base64url')]
   }
   const kind = Buffer.from(kindText)
   const text = Buffer.from(encodeText(digest))

@@ -23,24 +23,28 @@ export class Gate {
     this.#connection = connection
   }
 
-  async pass<T>(key: string, send: () => Promise<T>): Promise<T> {
-    if (!this.#connection.isReady(key)) await this.#untilReady(key)
+  /** Rejects without having called `send`, or settles as it does. */
+  pass<T>(key: string, send: () => Promise<T>): Promise<T> {
+    if (this.#connection.isReady(key)) return this.#send(send)
+    return this.#untilReady(key).then(() => this.#send(send))
+  }
+
+  #send<T>(send: () => Promise<T>): Promise<T> {
     this.#downSinceMs = undefined
-    this.#refuseStalled()
     if (this.#waiting === 0) this.#progressAtMs = performance.now()
+    else if (this.#mustRefuse()) return Promise.reject(this.#refusal())
     this.#waiting += 1
-    try {
-      return await send()
-    } finally {
+    return send().finally(() => {
       this.#waiting -= 1
       this.#progressAtMs = performance.now()
-    }
+    })
   }
 
   async #untilReady(key: string): Promise<void> {
     this.#downSinceMs ??= performance.now()
     const giveUpAtMs = this.#downSinceMs + connectWaitMs
     while (!this.#connection.isReady(key)) {
+      this.#connection.lookAround?.(key)
       if (performance.now() >= giveUpAtMs) {
         throw new IdempotencyError('store-failed', 'The Redis client is not connected to its server.')
       }
@@ -49,10 +53,12 @@ export class Gate {
     }
   }
 
-  #refuseStalled(): void {
-    const stalled = this.#waiting > 0 && performance.now() - this.#progressAtMs > stallMs
-    if (!stalled && this.#waiting < maxWaitingCommands) return
-    throw new IdempotencyError(
+  #mustRefuse(): boolean {
+    return this.#waiting >= maxWaitingCommands || performance.now() - this.#progressAtMs > stallMs
+  }
+
+  #refusal(): IdempotencyError {
+    return new IdempotencyError(
       'store-failed',
       `Redis does not keep up: ${this.#waiting} commands wait for its answer. No more are sent until it answers.`,
     )

@@ -70,6 +70,7 @@ export function nodeRedisClusterConnection(cluster: NodeRedisCluster): Connectio
     keyPrefix: '',
     isReady: (key) => !cluster.isOpen || nodeIsReady(cluster.slots[keySlot(key)]?.master),
     send,
+    lookAround: lookAroundIn(cluster),
     sendAll: (batch) => settleAll(batch, ({ key, command }) => send(key, command)),
     sendBeside: async (key, command) => {
       const client = await cluster.slots[keySlot(key)]?.master.client
@@ -103,6 +104,32 @@ function settleAll(
 function nodeIsReady(master: NodeRedisMaster | undefined): boolean {
   const client = master?.client
   return client === undefined || client instanceof Promise || client.isReady
+}
+
+const lookAroundEveryMs = 250
+
+/**
+ * node-redis asks for the cluster's slots again when a node sends it elsewhere, but not when a node is lost
+ * (release 6: five seconds later). So a node that lives is asked for the key, and tells who has it now. The
+ * command must be one that release 6 sends where it is told to, whatever the slot of its key.
+ */
+function lookAroundIn(cluster: NodeRedisCluster): (key: string) => void {
+  let nextAtMs = 0
+  return (key) => {
+    if (performance.now() < nextAtMs) return
+    nextAtMs = performance.now() + lookAroundEveryMs
+    const elsewhere = keyOfReadyNode(cluster)
+    if (elsewhere !== undefined) cluster.sendCommand(elsewhere, false, ['PTTL', key]).catch(() => {})
+  }
+}
+
+function keyOfReadyNode(cluster: NodeRedisCluster): string | undefined {
+  // Each node has many slots, so a few names are enough to meet each of them.
+  const names = Array.from({ length: 200 }, (_, index) => String(index))
+  return names.find((name) => {
+    const client = cluster.slots[keySlot(name)]?.master.client
+    return client !== undefined && !(client instanceof Promise) && client.isReady
+  })
 }
 
 async function masterNode(master: NodeRedisMaster): Promise<MasterNode | undefined> {

@@ -15,12 +15,8 @@ export class Scripting {
   }
 
   /** @throws {IdempotencyError} `store-failed`, `store-full` */
-  async run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    try {
-      return await this.#gate.pass(key, () => this.#runOnce(script, key, args))
-    } catch (error) {
-      throw storeError(error)
-    }
+  run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    return this.#gate.pass(key, () => this.#runOnce(script, key, args)).catch(rethrow)
   }
 
   /** Runs one script on many keys, in one pipeline for each node. The results stand in their order. */
@@ -42,13 +38,11 @@ export class Scripting {
   }
 
   // Any other error may have come after the script ran, so nothing else is sent twice.
-  async #runOnce(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    try {
-      return await this.#connection.send(key, bySha(script, key, args))
-    } catch (error) {
+  #runOnce(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    return this.#connection.send(key, bySha(script, key, args)).catch((error: unknown) => {
       if (!isUnknownScript(error)) throw error
       return this.#connection.send(key, bySource(script, key, args))
-    }
+    })
   }
 
   async #again(
@@ -62,6 +56,10 @@ export class Scripting {
     ])
     return again
   }
+}
+
+function rethrow(error: unknown): never {
+  throw storeError(error)
 }
 
 function bySha(script: Script, key: string, args: readonly RedisArgument[]): RedisArgument[] {

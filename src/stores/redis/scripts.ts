@@ -93,7 +93,7 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: '95344a6b6179c7a8f9794a5bbfcb37ff891da915',
+  sha: '3a53c833514ccf5d231db8539c765c7d7da0a86d',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -186,7 +186,13 @@ local function compare(a, b)
   end
   return shared and 'different' or 'incomparable'
 end
-if now_ms > tonumber(ARGV[8]) then return { 7, now_ms } end
+local route, retain, retain_unknown, lease_ms, deadline, owner_bytes, fingerprint_bytes, _, owner_at =
+  struct.unpack('<BI6I6I6I6HHI3', ARGV[1])
+local fingerprint_at = owner_at + owner_bytes
+local label_at = fingerprint_at + fingerprint_bytes
+local owner = string.sub(ARGV[1], owner_at, fingerprint_at - 1)
+local fingerprint = string.sub(ARGV[1], fingerprint_at, label_at - 1)
+if now_ms > deadline then return { 7, now_ms } end
 local record, previous_token, unreadable = read()
 if unreadable then return { 6, unreadable } end
 local function grant(taken_over)
@@ -195,27 +201,27 @@ local function grant(taken_over)
   write({
     state = RUNNING,
     takeover = taken_over > 0,
-    recovery = tonumber(ARGV[3]),
+    recovery = route,
     token = token,
     attempt = attempt,
     since = now_ms,
-    retain = tonumber(ARGV[4]),
-    retain_unknown = tonumber(ARGV[5]),
-    lease_until = now_ms + tonumber(ARGV[7]),
-    owner = ARGV[1],
-    fingerprint = ARGV[2],
-    label = ARGV[6],
+    retain = retain,
+    retain_unknown = retain_unknown,
+    lease_until = now_ms + lease_ms,
+    owner = owner,
+    fingerprint = fingerprint,
+    label = string.sub(ARGV[1], label_at),
   })
   if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, record.envelope, record.body } end
   return { 0, token, attempt, taken_over, now_ms }
 end
 if not record or record.fingerprint == '' then return grant(0) end
-local comparison = compare(record.fingerprint, ARGV[2])
+local comparison = compare(record.fingerprint, fingerprint)
 if comparison == 'different' then return { 3 } end
 if comparison == 'incomparable' then return { 4 } end
 if record.state == RUNNING then
-  if record.owner == ARGV[1] then
-    record.lease_until = math.max(record.lease_until, now_ms + tonumber(ARGV[7]))
+  if record.owner == owner then
+    record.lease_until = math.max(record.lease_until, now_ms + lease_ms)
     write(record)
     return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms }
   end
@@ -228,7 +234,6 @@ if record.state == RUNNING then taken_over = 1 end
 if record.state == UNKNOWN then taken_over = 2 end
 if record.state == RELEASED then taken_over = 3 end
 if record.state == COMPLETED and record.failed then taken_over = 4 end
-local route = tonumber(ARGV[3])
 if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4 or route == 1) then
   return grant(taken_over)
 end
@@ -239,7 +244,7 @@ return { 5 }`,
 }
 
 export const complete: Script = {
-  sha: '77416abfef596fc0338f2ef1c84d6ce7d0f7126c',
+  sha: '89787361f489839fbded5aecf7caafed9de33889',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -312,35 +317,43 @@ end
 local function next_token(previous)
   return math.max(previous + 1, now_us)
 end
-local lease = {
-  token = tonumber(ARGV[1]),
-  attempt = tonumber(ARGV[2]),
-  owner = ARGV[3],
-  fingerprint = ARGV[4],
-  recovery = tonumber(ARGV[5]),
-  retain = tonumber(ARGV[6]),
-  retain_unknown = tonumber(ARGV[7]),
-  label = ARGV[8],
-  takeover = ARGV[9] == '1',
-}
+local function lease_in(argument, token)
+  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
+    struct.unpack('<BBI3I6I6HHI3', argument)
+  return {
+    token = token,
+    takeover = takeover == 1,
+    recovery = recovery,
+    attempt = attempt,
+    retain = retain,
+    retain_unknown = retain_unknown,
+    owner = string.sub(argument, at, at + owner_bytes - 1),
+    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
+    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
+  }
+end
 local record, _, unreadable = read()
 if unreadable then return 0 end
-if record and record.token >= lease.token then
-  if record.token > lease.token or record.state == RELEASED then return 0 end
+local token = tonumber(ARGV[1])
+if not record or record.token < token then
+  if not ARGV[6] then return 2 end
+  record = lease_in(ARGV[6], token)
+else
+  if record.token > token or record.state == RELEASED then return 0 end
   if record.state == COMPLETED then return 1 end
 end
-lease.state = tonumber(ARGV[10])
-lease.takeover = false
-lease.failed = ARGV[11] == '1'
-lease.since = now_ms
-lease.envelope = ARGV[12]
-lease.body = ARGV[13]
-write(lease)
+record.state = tonumber(ARGV[2])
+record.takeover = false
+record.failed = ARGV[3] == '1'
+record.since = now_ms
+record.envelope = ARGV[4]
+record.body = ARGV[5]
+write(record)
 return 1`,
 }
 
 export const completeWithoutMemory: Script = {
-  sha: 'a21f8a89c23c24861772f5463df788ac4458df78',
+  sha: 'e1e68dae40d0a5c1a33e644149d27e2d440061ae',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -413,30 +426,38 @@ end
 local function next_token(previous)
   return math.max(previous + 1, now_us)
 end
-local lease = {
-  token = tonumber(ARGV[1]),
-  attempt = tonumber(ARGV[2]),
-  owner = ARGV[3],
-  fingerprint = ARGV[4],
-  recovery = tonumber(ARGV[5]),
-  retain = tonumber(ARGV[6]),
-  retain_unknown = tonumber(ARGV[7]),
-  label = ARGV[8],
-  takeover = ARGV[9] == '1',
-}
+local function lease_in(argument, token)
+  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
+    struct.unpack('<BBI3I6I6HHI3', argument)
+  return {
+    token = token,
+    takeover = takeover == 1,
+    recovery = recovery,
+    attempt = attempt,
+    retain = retain,
+    retain_unknown = retain_unknown,
+    owner = string.sub(argument, at, at + owner_bytes - 1),
+    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
+    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
+  }
+end
 local record, _, unreadable = read()
 if unreadable then return 0 end
-if record and record.token >= lease.token then
-  if record.token > lease.token or record.state == RELEASED then return 0 end
+local token = tonumber(ARGV[1])
+if not record or record.token < token then
+  if not ARGV[6] then return 2 end
+  record = lease_in(ARGV[6], token)
+else
+  if record.token > token or record.state == RELEASED then return 0 end
   if record.state == COMPLETED then return 1 end
 end
-lease.state = tonumber(ARGV[10])
-lease.takeover = false
-lease.failed = ARGV[11] == '1'
-lease.since = now_ms
-lease.envelope = ARGV[12]
-lease.body = ARGV[13]
-write(lease)
+record.state = tonumber(ARGV[2])
+record.takeover = false
+record.failed = ARGV[3] == '1'
+record.since = now_ms
+record.envelope = ARGV[4]
+record.body = ARGV[5]
+write(record)
 return 1`,
 }
 
@@ -626,7 +647,7 @@ return 1`,
 }
 
 export const renew: Script = {
-  sha: 'efd056e89aa1735b99b2fc2133f2fbe0bc476796',
+  sha: 'fc4794f1df902064ce4558de80ac7e3aad2f9118',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -699,28 +720,35 @@ end
 local function next_token(previous)
   return math.max(previous + 1, now_us)
 end
-local lease = {
-  token = tonumber(ARGV[1]),
-  attempt = tonumber(ARGV[2]),
-  owner = ARGV[3],
-  fingerprint = ARGV[4],
-  recovery = tonumber(ARGV[5]),
-  retain = tonumber(ARGV[6]),
-  retain_unknown = tonumber(ARGV[7]),
-  label = ARGV[8],
-  takeover = ARGV[9] == '1',
-}
+local function lease_in(argument, token)
+  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
+    struct.unpack('<BBI3I6I6HHI3', argument)
+  return {
+    token = token,
+    takeover = takeover == 1,
+    recovery = recovery,
+    attempt = attempt,
+    retain = retain,
+    retain_unknown = retain_unknown,
+    owner = string.sub(argument, at, at + owner_bytes - 1),
+    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
+    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
+  }
+end
 local record, _, unreadable = read()
 if unreadable then return 0 end
-local lease_until = now_ms + tonumber(ARGV[10])
-if not record or record.token < lease.token then
-  lease.state = RUNNING
-  lease.since = now_ms
-  lease.lease_until = lease_until
-  write(lease)
+local token = tonumber(ARGV[1])
+local lease_until = now_ms + tonumber(ARGV[2])
+if not record or record.token < token then
+  if not ARGV[3] then return 2 end
+  record = lease_in(ARGV[3], token)
+  record.state = RUNNING
+  record.since = now_ms
+  record.lease_until = lease_until
+  write(record)
   return 1
 end
-if record.token > lease.token or record.state == RELEASED then return 0 end
+if record.token > token or record.state == RELEASED then return 0 end
 if record.state ~= RUNNING then return 1 end
 record.lease_until = math.max(record.lease_until, lease_until)
 write(record)

@@ -2,14 +2,9 @@
 -- Claims a record for a request, or says what stands in the way.
 --
 -- KEYS[1] the record
--- ARGV[1] owner
--- ARGV[2] fingerprint
--- ARGV[3] recovery of the route: 0 refuse, 1 reconcile, 2 rerun
--- ARGV[4] how long a completed record answers, in ms
--- ARGV[5] how long a record whose outcome is unknown is kept, in ms
--- ARGV[6] label
--- ARGV[7] lease in ms
--- ARGV[8] the time on this server's clock after which the claim must not be carried out, in ms
+-- ARGV[1] in one: recovery of the route (0 refuse, 1 reconcile, 2 rerun), retain, retain unknown, lease, the time
+--         on this server's clock after which the claim must not be carried out, the lengths of owner,
+--         fingerprint and label; these three. Times are milliseconds.
 --
 -- Returns 0 claimed: token, attempt, what was taken over, now (with the answer of a failure: envelope, body)
 --         1 completed: failed, ms to its expiry, envelope, body
@@ -46,7 +41,14 @@ local function compare(a, b)
   return shared and 'different' or 'incomparable'
 end
 
-if now_ms > tonumber(ARGV[8]) then return { 7, now_ms } end
+local route, retain, retain_unknown, lease_ms, deadline, owner_bytes, fingerprint_bytes, _, owner_at =
+  struct.unpack('<BI6I6I6I6HHI3', ARGV[1])
+local fingerprint_at = owner_at + owner_bytes
+local label_at = fingerprint_at + fingerprint_bytes
+local owner = string.sub(ARGV[1], owner_at, fingerprint_at - 1)
+local fingerprint = string.sub(ARGV[1], fingerprint_at, label_at - 1)
+
+if now_ms > deadline then return { 7, now_ms } end
 
 local record, previous_token, unreadable = read()
 if unreadable then return { 6, unreadable } end
@@ -57,16 +59,16 @@ local function grant(taken_over)
   write({
     state = RUNNING,
     takeover = taken_over > 0,
-    recovery = tonumber(ARGV[3]),
+    recovery = route,
     token = token,
     attempt = attempt,
     since = now_ms,
-    retain = tonumber(ARGV[4]),
-    retain_unknown = tonumber(ARGV[5]),
-    lease_until = now_ms + tonumber(ARGV[7]),
-    owner = ARGV[1],
-    fingerprint = ARGV[2],
-    label = ARGV[6],
+    retain = retain,
+    retain_unknown = retain_unknown,
+    lease_until = now_ms + lease_ms,
+    owner = owner,
+    fingerprint = fingerprint,
+    label = string.sub(ARGV[1], label_at),
   })
   if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, record.envelope, record.body } end
   return { 0, token, attempt, taken_over, now_ms }
@@ -75,14 +77,14 @@ end
 -- Nothing there, or a clean release, which may even carry another request.
 if not record or record.fingerprint == '' then return grant(0) end
 
-local comparison = compare(record.fingerprint, ARGV[2])
+local comparison = compare(record.fingerprint, fingerprint)
 if comparison == 'different' then return { 3 } end
 if comparison == 'incomparable' then return { 4 } end
 
 if record.state == RUNNING then
-  if record.owner == ARGV[1] then
+  if record.owner == owner then
     -- The same claim arrived twice: the same token, not a second winner.
-    record.lease_until = math.max(record.lease_until, now_ms + tonumber(ARGV[7]))
+    record.lease_until = math.max(record.lease_until, now_ms + lease_ms)
     write(record)
     return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms }
   end
@@ -99,7 +101,6 @@ if record.state == COMPLETED and record.failed then taken_over = 4 end
 
 -- Both the record's policy and the route's must allow it. A failure that was kept is an answer: only a
 -- function that can find out the truth may replace it.
-local route = tonumber(ARGV[3])
 if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4 or route == 1) then
   return grant(taken_over)
 end
