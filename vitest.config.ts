@@ -1,14 +1,49 @@
 import { defineConfig } from 'vitest/config'
 
+// These start many processes, or judge an API by when its answers come: they run alone, one file at a time.
+const byTheClock = ['test/checker/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/cli/**/*.test.ts']
+// `npm run test:long` runs the longer forms instead: outages and failovers of real servers.
+const long = process.env['HAPAX_LONG'] === '1'
+
+const common = { testTimeout: 20_000, hookTimeout: 30_000 }
+
 export default defineConfig({
   test: {
-    // `npm run test:long` runs the longer forms instead: outages and failovers of real servers.
-    include: process.env['HAPAX_LONG'] === '1' ? ['test/**/*.long.ts'] : ['test/**/*.test.ts'],
     reporters: ['default', './scripts/closing-line.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    // Two cores are what CI has; more workers only make timings in the crash tests less sharp.
-    maxWorkers: 2,
     coverage: { include: ['src/**'], exclude: ['src/cli/**'] },
+    projects: long
+      ? [
+          {
+            test: {
+              ...common,
+              name: 'long',
+              include: ['test/**/*.long.ts'],
+              testTimeout: 60_000,
+              maxWorkers: 1,
+            },
+          },
+        ]
+      : [
+          {
+            test: {
+              ...common,
+              name: 'quick',
+              include: ['test/**/*.test.ts'],
+              exclude: byTheClock,
+              // Two cores are what CI has.
+              maxWorkers: 2,
+              sequence: { groupOrder: 0 },
+            },
+          },
+          {
+            test: {
+              ...common,
+              name: 'by the clock',
+              include: byTheClock,
+              maxWorkers: 1,
+              sequence: { groupOrder: 1 },
+            },
+          },
+        ],
   },
 })

@@ -152,7 +152,10 @@ export function crashCases(name: string, store?: () => string): void {
     })
 
     test('500 duplicates that wait: one execution, 500 times the same answer', async () => {
-      const waiting = await Promise.all([site.start({ wait: true }), site.start({ wait: true })])
+      const waiting = await Promise.all([
+        site.start({ wait: true, leaseMs: 10_000 }),
+        site.start({ wait: true, leaseMs: 10_000 }),
+      ])
       const request = { intent: 'waiting', delayMs: 500 }
       const answers = await Promise.all(
         Array.from({ length: 500 }, (_, index) => sendTo(waiting, index, request)),
