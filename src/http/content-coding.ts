@@ -44,7 +44,7 @@ export function acceptsContentEncoding(acceptEncoding: string | undefined, conte
   })
 }
 
-export function codingsOf(contentEncoding: string): string[] {
+function codingsOf(contentEncoding: string): string[] {
   return contentEncoding
     .split(',')
     .map((coding) => coding.trim().toLowerCase())

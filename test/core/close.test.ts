@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { idempotencyOf } from '../../src/core/idempotency.ts'
+import { createIdempotency, memoryStore } from '../../src/index.ts'
 import type { Rig } from '../support/engine-rig.ts'
 import {
   answer,
@@ -167,6 +168,14 @@ describe('close()', () => {
     // Closing the first again does not count.
     await close(one).promise
     expect(one.link.calls.close).toBe(1)
+  })
+
+  test('a store that was closed takes no more requests', async () => {
+    const store = memoryStore()
+    const once = createIdempotency({ store })
+    await once.run({ key: 'k', scope: false }, () => 'done')
+    await once.close()
+    await expect(store.abandon('id', 'owner')).rejects.toMatchObject({ code: 'store-closed' })
   })
 
   test.each(['refuse', 'drop'] as const)('rejects where the store can not be closed: %s', async (fault) => {

@@ -6,7 +6,7 @@ const settled = (answer: Answer) => answer.code !== 'in-progress'
 
 /** @param store The URL of a store that processes share; default: an SQLite file of the site's own. */
 export function crashCases(name: string, store?: () => string): void {
-  describe(`processes on ${name}`, () => {
+  describe(`processes on ${name}`, { timeout: 60_000 }, () => {
     let site: Site
     beforeAll(() => {
       site = new Site(store?.())
@@ -132,7 +132,7 @@ export function crashCases(name: string, store?: () => string): void {
     }
   })
 
-  describe(`two processes on ${name}`, () => {
+  describe(`two processes on ${name}`, { timeout: 60_000 }, () => {
     let site: Site
     let pair: [Server, Server]
     beforeAll(async () => {

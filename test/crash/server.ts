@@ -29,6 +29,8 @@ const once = idempotency({
   store: await storeOf(setup.store),
   scope: false,
   lease: setup.leaseMs,
+  // A busy machine is not what these cases are about.
+  storeTimeout: '10s',
   concurrent: setup.wait === true ? { wait: '20s' } : 'reject',
   recovery:
     setup.recovery === 'ask-ledger'

@@ -140,7 +140,7 @@ function optionsWith(path: string, value: unknown): ExpressOptions {
   const [name = '', member] = path.split('.')
   const option = member === undefined ? value : { [member]: value }
   // Wrong on purpose: a program without types can pass anything.
-  return { ...base, [name]: option } as unknown as ExpressOptions
+  return { ...base, [name]: option }
 }
 
 function errorOf(run: () => unknown): unknown {

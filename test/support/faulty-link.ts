@@ -19,7 +19,7 @@ export type Fault =
   | { readonly requestDelayMs: number }
   | { readonly replyDelayMs: number }
 
-export class LinkError extends Error {
+class LinkError extends Error {
   constructor(verb: Verb) {
     super(`The link broke on ${verb}.`)
   }

@@ -54,7 +54,7 @@ export function encodeRequest(request: RawRequest): Buffer {
   return Buffer.concat([head, ...parts, Buffer.from('0\r\n\r\n')])
 }
 
-export function encodeChunk(chunk: string | Uint8Array): Buffer {
+function encodeChunk(chunk: string | Uint8Array): Buffer {
   const bytes = Buffer.from(chunk)
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
 }

@@ -1,4 +1,3 @@
-/* oxlint-disable no-await-in-loop -- a caller sends one request after the other */
 // Requests under load while their store breaks, and an account of what they did.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,8 +8,6 @@ import type { Store } from '../../src/core/store.ts'
 export interface Account {
   /** How often each key's effect happened. */
   readonly effects: ReadonlyMap<string, number>
-  /** When each key's effect first happened, by `performance.now()`. */
-  readonly firstEffectMs: ReadonlyMap<string, number>
   /** Keys whose caller was told of success, with what it was told. */
   readonly told: ReadonlyMap<string, string>
   readonly slowestMs: number
@@ -30,10 +27,9 @@ export interface Load {
 export const handlerMs = 5
 export const storeTimeoutMs = 400
 
-export function startLoad(store: Store, callers = 10, storeTimeout = storeTimeoutMs): Load {
-  const once = idempotencyOver({ store, storeTimeout, on: () => {} }, () => store)
+export function startLoad(store: Store, callers = 10): Load {
+  const once = idempotencyOver({ store, storeTimeout: storeTimeoutMs, on: () => {} }, () => store)
   const effects = new Map<string, number>()
-  const firstEffectMs = new Map<string, number>()
   const told = new Map<string, string>()
   const answers = new Map<string, number>()
   let slowestMs = 0
@@ -50,7 +46,6 @@ export function startLoad(store: Store, callers = 10, storeTimeout = storeTimeou
     try {
       const receipt = await once.run({ key, scope: false, payload: key, lease: '2s' }, async () => {
         effects.set(key, (effects.get(key) ?? 0) + 1)
-        if (!firstEffectMs.has(key)) firstEffectMs.set(key, performance.now())
         await sleep(handlerMs)
         return randomUUID()
       })
@@ -84,13 +79,12 @@ export function startLoad(store: Store, callers = 10, storeTimeout = storeTimeou
       const startMs = performance.now()
       // A new one every few milliseconds: one that was sent too early must not hold up the measurement.
       return new Promise((resolve) => {
-        const timer = setInterval(() => {
-          void request(randomUUID()).then((answer) => {
-            if (answer !== 'success') return
-            clearInterval(timer)
-            resolve(performance.now() - startMs)
-          })
-        }, 25)
+        const probe = async () => {
+          if ((await request(randomUUID())) !== 'success') return
+          clearInterval(timer)
+          resolve(performance.now() - startMs)
+        }
+        const timer = setInterval(() => void probe(), 25)
       })
     },
     finish: async () => {
@@ -98,7 +92,7 @@ export function startLoad(store: Store, callers = 10, storeTimeout = storeTimeou
       await running
       await Promise.all(keys.map(request))
       await once.close({ graceMs: 2_000 })
-      return { effects, firstEffectMs, told, slowestMs, answers }
+      return { effects, told, slowestMs, answers }
     },
   }
 }

@@ -13,6 +13,8 @@ export type Action =
   | { readonly do: 'finish'; readonly nth: number; readonly how: 'good' | 'failed' | 'released' }
   | { readonly do: 'advance'; readonly ms: number }
   | { readonly do: 'stall' | 'resume' | 'crash' | 'heal'; readonly process: number }
+  /** The process stalls past its leases, the next one tries its luck with the key, and the first wakes up. */
+  | { readonly do: 'overtake'; readonly process: number; readonly key: number }
   | { readonly do: 'fault'; readonly process: number; readonly verb: Verb; readonly fault: Fault }
   | { readonly do: 'outage'; readonly process: number; readonly fault: Fault }
 
@@ -37,6 +39,8 @@ export class Simulation {
   readonly #told = new Map<string, Set<string>>()
   /** The good outcome that was seen recorded, by key. */
   readonly #recorded = new Map<string, string>()
+  /** Processes that met with a fault: only they may lose a lease. */
+  readonly #disturbed = new Set<Rig>()
   #undecided = 0
   #crashed = false
   #lastBody = 0
@@ -65,11 +69,9 @@ export class Simulation {
     if (action.do === 'advance') return this.#first.time.advance(action.ms)
     if (action.do === 'finish') return this.#finish(action.nth, action.how)
     const rig = this.#process(action.process)
-    const { stalled } = rig.clock
+    if (action.do === 'begin') return this.#begin(rig, action.key, action.waitMs)
+    this.#disturbed.add(rig)
     switch (action.do) {
-      case 'begin':
-        if (!stalled) this.#begin(rig, action.key, action.waitMs)
-        return
       case 'fault':
         return rig.link.next(action.verb, action.fault)
       case 'outage':
@@ -80,6 +82,12 @@ export class Simulation {
         return stop(rig)
       case 'resume':
         return this.#resume(rig)
+      case 'overtake':
+        stop(rig)
+        await rig.time.advance(leaseMs + 1)
+        this.#begin(this.#process(action.process + 1), action.key, 0)
+        await rig.time.advance(0)
+        return this.#resume(rig)
       case 'crash':
         stop(rig)
         this.#crashed = true
@@ -88,6 +96,7 @@ export class Simulation {
   }
 
   #begin(rig: Rig, keyIndex: number, waitMs: number): void {
+    if (rig.clock.stalled) return
     const key = `key ${keyIndex % this.#modes.length}`
     this.#undecided += 1
     rig.engine.begin(this.#call(key, waitMs)).then(
@@ -143,8 +152,11 @@ export class Simulation {
     if (run === undefined) return
     run.ended = how
     const status = { good: 201, failed: 500, released: 429 }[how]
+    const inTime = run.lease.ageMs < maxRunMs
     run.lease.finish(answer(run.body, status)).then(
       (finished) => {
+        const mayBeLost = this.#disturbed.has(run.rig) || !inTime
+        if (!mayBeLost) this.#check(() => expect(finished).not.toBe('stale'))
         if (how === 'good' && finished !== 'stale') this.#check(() => this.#tell(run.key, run.body))
       },
       (error: unknown) => (this.#violation = error),

@@ -1,10 +1,10 @@
-import { writeFileSync, createReadStream, mkdtempSync } from 'node:fs'
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Response } from 'express'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { expressVersions, type NodeHandler, serveBare, serveGuarded } from '../../support/express.ts'
 import { exchange, type RawAnswer, type RawRequest } from '../../support/raw-http.ts'
 
@@ -15,6 +15,7 @@ const everyByte = Buffer.from(Uint8Array.from({ length: 256 }, (_, index) => ind
 const folder = mkdtempSync(join(tmpdir(), 'hapax-files-'))
 const file = join(folder, 'report.csv')
 writeFileSync(file, 'a,b\n'.repeat(50_000))
+afterAll(() => rmSync(folder, { recursive: true }))
 
 type Finish = (done: () => void) => void
 

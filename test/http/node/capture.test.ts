@@ -248,6 +248,36 @@ for (const version of expressVersions) {
       connection.close()
     })
 
+    it('withholds the head of an answer without body, though the handler flushes it', async () => {
+      const durable = deferred()
+      const recording = deferred()
+      const store = storeWith(memoryStore(), {
+        async complete() {
+          recording.resolve()
+          await durable.promise
+        },
+      })
+      const server = await serveGuarded(
+        version,
+        async (_req, res) => {
+          res.status(204)
+          res.flushHeaders()
+          await new Promise((resolve) => setTimeout(resolve, 5))
+          res.end()
+          res.flushHeaders()
+        },
+        { store },
+      )
+      const connection = await RawConnection.open(server.port)
+      connection.send(keyed)
+      await recording.promise
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      expect(connection.received.length).toBe(0)
+      durable.resolve()
+      expect((await connection.answer()).status).toBe(204)
+      connection.close()
+    })
+
     it('sends what goes beyond a declared length in its order', async () => {
       const handler: NodeHandler = (_req, res) => {
         res.setHeader('Content-Length', 4)

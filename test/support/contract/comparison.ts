@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { memoryStore } from '../../../src/stores/memory.ts'
+import { multipart } from '../multipart.ts'
 import { exchange, jsonOf, linesOf, type RawAnswer, RawConnection, type RawRequest } from '../raw-http.ts'
 import { countingStore } from '../stores.ts'
 import { type AdapterSubject, type ContractServer, counter, post } from './subject.ts'
@@ -207,13 +208,4 @@ export function comparisonCases(subject: AdapterSubject): void {
 function send(server: ContractServer, request: RawRequest): Promise<RawAnswer> {
   const headers: Lines = [['Idempotency-Key', 'k1'], ...(request.headers ?? [])]
   return exchange(server.port, { ...request, headers })
-}
-
-function multipart(boundary: string, file: string): RawRequest {
-  const parts = [
-    'Content-Disposition: form-data; name="title"\r\n\r\nInvoice',
-    `Content-Disposition: form-data; name="file"; filename="a.bin"\r\nContent-Type: application/octet-stream\r\n\r\n${file}`,
-  ]
-  const body = `${parts.map((part) => `--${boundary}\r\n${part}\r\n`).join('')}--${boundary}--\r\n`
-  return { headers: [['Content-Type', `multipart/form-data; boundary=${boundary}`]], body }
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Store } from '../../../src/core/store.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
-import { type Deferred, deferred } from '../deferred.ts'
+import { type Deferred, deferred, eventually } from '../deferred.ts'
 import { headerOf, jsonOf, linesOf, RawConnection } from '../raw-http.ts'
 import { stoppedProcessClock, storeWith } from '../stores.ts'
 import { type AdapterSubject, type ContractAnswer, post } from './subject.ts'
@@ -196,7 +196,7 @@ export function completionCases(subject: AdapterSubject): void {
     expect((await post(server, { key: 'k1' })).status).toBe(201)
     expect((await post(server, { key: 'k1' })).status).toBe(409)
     down = false
-    await sleep(250)
+    await eventually('the record', async () => (await post(server, { key: 'k1' })).status === 201)
     expect(jsonOf(await post(server, { key: 'k1' }))).toEqual({ run: 1 })
     expect(runs).toBe(1)
   })
@@ -227,9 +227,11 @@ async function overtaken(
   winner: Awaited<ReturnType<typeof post>>
 }> {
   const store = memoryStore()
+  const running = deferred()
   const gate = deferred()
   const options = { scope: false, store, recovery: 'rerun', lease: 20 } as const
   const hung = await subject.start({ ...options, clock: stoppedProcessClock }, async () => {
+    running.resolve()
     const answer = late(gate.promise)
     if (answer.kind !== 'stream') await gate.promise
     return answer
@@ -248,7 +250,8 @@ async function overtaken(
     ],
     body: JSON.stringify({ item: 17 }),
   })
-  await sleep(60)
+  await running.promise
+  await sleep(30)
   const winner = await post(alive, { key: 'k1' })
   gate.resolve()
   return { answer: { connection, whole: () => connection.answer() }, winner }

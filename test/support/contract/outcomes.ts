@@ -219,16 +219,19 @@ export function outcomeCases(subject: AdapterSubject): void {
 
   it('a late owner that nobody replaced still records the truth', async () => {
     const store = memoryStore()
+    const running = deferred()
     const gate = deferred()
     const hung = await subject.start(
       { scope: false, store, lease: 20, clock: stoppedProcessClock },
       async () => {
+        running.resolve()
         await gate.promise
         return { kind: 'json', status: 201, value: { run: 'late' } }
       },
     )
     const first = post(hung, { key: 'k1' })
-    await sleep(50)
+    await running.promise
+    await sleep(30)
     const alive = await subject.start({ scope: false, store }, counter().handler)
     expect(jsonOf(await post(alive, { key: 'k1' }))).toMatchObject({ code: 'outcome-unknown' })
     gate.resolve()

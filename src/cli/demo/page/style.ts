@@ -65,7 +65,7 @@ button[aria-disabled="true"] { background: var(--well); color: var(--soft); box-
 .choices input { accent-color: var(--accent); margin: 0; translate: 0 1px; }
 
 .shops { display: grid; grid-template-columns: 1fr 1fr; gap: 1.25rem; margin: 1.25rem 0; }
-.shop { display: grid; grid-template-rows: auto auto 1fr auto; gap: 1rem; min-width: 0; }
+.shop { display: grid; grid-template: auto auto 1fr auto / minmax(0, 1fr); gap: 1rem; min-width: 0; }
 .shop > header { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; gap: 0.25rem 1rem; }
 .process { font-size: 0.875rem; color: var(--soft); font-variant-numeric: tabular-nums; }
 .process::before { content: ""; display: inline-block; width: 0.55rem; height: 0.55rem; margin-right: 0.45rem; border-radius: 50%; background: var(--good); }
