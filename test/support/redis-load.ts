@@ -1,3 +1,4 @@
+/* oxlint-disable no-await-in-loop -- a caller sends one request after the other */
 // Requests under load while their store breaks, and an account of what they did.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,6 +9,8 @@ import type { Store } from '../../src/core/store.ts'
 export interface Account {
   /** How often each key's effect happened. */
   readonly effects: ReadonlyMap<string, number>
+  /** When each key's effect first happened, by `performance.now()`. */
+  readonly firstEffectMs: ReadonlyMap<string, number>
   /** Keys whose caller was told of success, with what it was told. */
   readonly told: ReadonlyMap<string, string>
   readonly slowestMs: number
@@ -27,9 +30,10 @@ export interface Load {
 export const handlerMs = 5
 export const storeTimeoutMs = 400
 
-export function startLoad(store: Store, callers = 10): Load {
-  const once = idempotencyOver({ store, storeTimeout: storeTimeoutMs, on: () => {} }, () => store)
+export function startLoad(store: Store, callers = 10, storeTimeout = storeTimeoutMs): Load {
+  const once = idempotencyOver({ store, storeTimeout, on: () => {} }, () => store)
   const effects = new Map<string, number>()
+  const firstEffectMs = new Map<string, number>()
   const told = new Map<string, string>()
   const answers = new Map<string, number>()
   let slowestMs = 0
@@ -46,6 +50,7 @@ export function startLoad(store: Store, callers = 10): Load {
     try {
       const receipt = await once.run({ key, scope: false, payload: key, lease: '2s' }, async () => {
         effects.set(key, (effects.get(key) ?? 0) + 1)
+        if (!firstEffectMs.has(key)) firstEffectMs.set(key, performance.now())
         await sleep(handlerMs)
         return randomUUID()
       })
@@ -79,12 +84,13 @@ export function startLoad(store: Store, callers = 10): Load {
       const startMs = performance.now()
       // A new one every few milliseconds: one that was sent too early must not hold up the measurement.
       return new Promise((resolve) => {
-        const probe = async () => {
-          if ((await request(randomUUID())) !== 'success') return
-          clearInterval(timer)
-          resolve(performance.now() - startMs)
-        }
-        const timer = setInterval(() => void probe(), 25)
+        const timer = setInterval(() => {
+          void request(randomUUID()).then((answer) => {
+            if (answer !== 'success') return
+            clearInterval(timer)
+            resolve(performance.now() - startMs)
+          })
+        }, 25)
       })
     },
     finish: async () => {
@@ -92,7 +98,7 @@ export function startLoad(store: Store, callers = 10): Load {
       await running
       await Promise.all(keys.map(request))
       await once.close({ graceMs: 2_000 })
-      return { effects, told, slowestMs, answers }
+      return { effects, firstEffectMs, told, slowestMs, answers }
     },
   }
 }
