@@ -1,5 +1,6 @@
 import type { Decision } from '../core/decision.ts'
 import { Engine } from '../core/engine.ts'
+import { nameAndMessage } from '../core/errors.ts'
 import { callSettings } from '../core/options.ts'
 import type { Logger } from '../core/misuse.ts'
 import type { CallSettings, EngineSettings, Reconcile, Scope } from '../core/settings.ts'
@@ -95,7 +96,8 @@ export class Guard<Request> {
     try {
       return this.settings.keep?.({ status })
     } catch (error) {
-      this.#logger.warn(`The "keep" option threw on status ${status}: ${String(error)}`)
+      const { name, message } = nameAndMessage(error)
+      this.#logger.warn(`The "keep" option threw on status ${status}: ${name}: ${message}`)
       return undefined
     }
   }

@@ -4,8 +4,13 @@ import { Server } from 'node:http'
 
 const listen = Server.prototype.listen
 
-Server.prototype.listen = function listenLocally(this: Server): Server {
+Server.prototype.listen = function listenLocally(this: Server, ...args: unknown[]): Server {
   this.once('listening', () => {
+    // A snippet without a request to try ends by itself, when it has nothing left to do.
+    if (!process.env['SNIPPET_REQUEST']) {
+      this.unref()
+      return
+    }
     void tryOut(this).then(
       () => process.exit(0),
       (error: unknown) => {
@@ -14,7 +19,8 @@ Server.prototype.listen = function listenLocally(this: Server): Server {
       },
     )
   })
-  return Reflect.apply(listen, this, [0, '127.0.0.1'])
+  const callbacks = args.filter((argument) => typeof argument === 'function')
+  return Reflect.apply(listen, this, [0, '127.0.0.1', ...callbacks])
 }
 
 async function tryOut(server: Server): Promise<void> {
