@@ -30,12 +30,9 @@ export interface ServerProcess {
   readonly output: () => string
 }
 
-const living = new Set<ServerProcess>()
 const folders = new Set<string>()
 
-// Whatever ends this process, the servers end with it: a test that fails must leave nothing behind.
 process.once('exit', () => {
-  for (const server of living) server.signal('SIGKILL')
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
@@ -82,9 +79,27 @@ export function spawnServer(launcher: Launcher, args: readonly string[], folder:
     },
     output: () => output,
   }
-  living.add(server)
-  child.once('exit', () => living.delete(server))
+  if (child.pid !== undefined) outliveNobody(child, child.pid, folder)
   return server
+}
+
+/**
+ * A shell that waits for the end of this process, however it ends, and then ends the server: test runners kill
+ * their workers without a chance to clean up.
+ */
+function outliveNobody(child: ChildProcess, pid: number, folder: string): void {
+  const guard = spawn('sh', ['-c', `read -r line || { kill -9 ${pid}; rm -rf "${folder}"; }`], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Ctrl-C reaches a whole process group, and the guard must be the last to go.
+    detached: true,
+  })
+  guard.on('error', () => {})
+  guard.stdin.on('error', () => {})
+  guard.unref()
+  // A child's pipe would keep this process alive.
+  Reflect.get(guard.stdin, 'unref')?.call(guard.stdin)
+  // The server is gone, and another process may get its number.
+  child.once('exit', () => guard.stdin.end('\n'))
 }
 
 /** A port of the loopback interface that nobody listened on a moment ago. */

@@ -25,8 +25,9 @@ export type Moment = 'before-effect' | 'after-effect' | 'after-record'
 const setup = JSON.parse(process.argv[2] ?? '{}') as ServerSetup
 const accidentsAfterRecord = new Map<string, NodeJS.Signals>()
 
+const records = storeOf(setup.store)
 const once = idempotency({
-  store: await storeOf(setup.store),
+  store: records.store,
   scope: false,
   lease: setup.leaseMs,
   // A busy machine is not what these cases are about.
@@ -64,7 +65,7 @@ const server = app.listen(0, '127.0.0.1', () => {
 
 process.once('SIGTERM', () => {
   process.disconnect?.()
-  server.close(() => void once.close())
+  server.close(() => void once.close().then(records.close))
   server.closeIdleConnections()
 })
 

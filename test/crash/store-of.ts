@@ -1,8 +1,23 @@
+import { Redis } from 'ioredis'
 import type { Store } from '../../src/core/store.ts'
+import { redisStore } from '../../src/stores/redis.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
 
+export interface OpenStore {
+  readonly store: Store
+  /** Closes what the store was given, which it never closes itself. */
+  close(): void
+}
+
 /** The store that a URL names; each kind of store that several processes can share is one line here. */
-export async function storeOf(url: string): Promise<Store> {
-  if (url.startsWith('sqlite:')) return sqliteStore(url.slice('sqlite:'.length))
+export function storeOf(url: string): OpenStore {
+  if (url.startsWith('sqlite:')) return { store: sqliteStore(url.slice('sqlite:'.length)), close: () => {} }
+  if (url.startsWith('redis:')) {
+    const client = new Redis(url)
+    return {
+      store: redisStore(client, { silence: ['redis-not-persistent'] }),
+      close: () => client.disconnect(),
+    }
+  }
   throw new Error(`No store for ${url}`)
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
   decodeFingerprint,
   decodeLabel,
@@ -15,6 +15,7 @@ import {
   encodeLabel,
   encodeOwner,
 } from '../../src/stores/redis/encoding.ts'
+import { Gate } from '../../src/stores/redis/gate.ts'
 import { keySlot } from '../../src/stores/redis/key-slot.ts'
 import { decodeRecord } from '../../src/stores/redis/record.ts'
 
@@ -108,4 +109,46 @@ test('slots are those of the specification', () => {
   expect(keySlot('foo{hash_tag}')).toBe(2_515)
   expect(keySlot('foo{}{bar}')).toBe(8_363)
   expect(keySlot('')).toBe(0)
+})
+
+describe('the gate before the client', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+  const never = () => new Promise<string>(() => {})
+  const answer = () => Promise.resolve('answer')
+  // The gate asks a connection only whether it is ready, and real ones can't be made to stay silent on cue.
+  const connection = { isReady: () => true } as unknown as ConstructorParameters<typeof Gate>[0]
+
+  test('a client that never answers gets one command every two seconds, and all again after one answer', async () => {
+    vi.useFakeTimers()
+    const gate = new Gate(connection)
+    void gate.pass('k', never)
+    expect(await gate.pass('k', answer)).toBe('answer')
+    await vi.advanceTimersByTimeAsync(2_001)
+    void gate.pass('k', never)
+    await vi.advanceTimersByTimeAsync(200)
+    await expect(gate.pass('k', answer)).rejects.toMatchObject({ code: 'store-failed' })
+    await vi.advanceTimersByTimeAsync(2_000)
+    const probe = gate.pass('k', answer)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(await probe).toBe('answer')
+    expect(await gate.pass('k', answer)).toBe('answer')
+  })
+
+  test('a client that is not connected is waited for, but not for longer than a second', async () => {
+    vi.useFakeTimers()
+    let isReady = false
+    const gate = new Gate({ ...connection, isReady: () => isReady })
+    const patient = gate.pass('k', answer)
+    await vi.advanceTimersByTimeAsync(500)
+    isReady = true
+    await vi.advanceTimersByTimeAsync(50)
+    expect(await patient).toBe('answer')
+    isReady = false
+    const refused = expect(gate.pass('k', answer)).rejects.toMatchObject({ code: 'store-failed' })
+    await vi.advanceTimersByTimeAsync(1_100)
+    await refused
+    await expect(gate.pass('k', answer)).rejects.toMatchObject({ code: 'store-failed' })
+  })
 })
