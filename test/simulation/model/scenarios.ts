@@ -63,7 +63,7 @@ export const scenarios: readonly Scenario[] = [
   }),
   scenario('a store that forgets', two(part('refuse')), { lapse: 1, forget: 1, beat: 1 }),
   scenario('a store that forgets, rerun', two(part('rerun')), { lapse: 1, forget: 1, beat: 1 }),
-  scenario('a key that expires', two(part('refuse')), { lapse: 1, expire: 1, beat: 1, beat: 1 }),
+  scenario('a key that expires', two(part('refuse')), { lapse: 1, expire: 1, beat: 1 }),
   {
     ...scenario('an operator releases', two(part('refuse')), { lapse: 1, settle: 1, beat: 1 }),
     settlement: 'release',
