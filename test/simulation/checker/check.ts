@@ -22,6 +22,7 @@ const rules: readonly Rule[] = [
   risingTokens,
   answersBelong,
   oneOutcome,
+  settledStands,
   toldStands,
   refusalsAreTrue,
   neverStuck,
@@ -48,9 +49,11 @@ function* oneWinner(key: KeyFacts, facts: Facts): Iterable<Broken> {
 
 function whyNotAgain(first: RunFacts, second: RunFacts, terms: Terms): string | undefined {
   if (first.request.payload !== second.request.payload) return 'they are different requests'
-  if (terms.recovery === 'refuse') return 'the route refuses to run again'
+  if (first.recovery === 'refuse') return 'it must not be repeated'
+  if (second.recovery === 'refuse') return 'the route refuses to run again'
   const failed = first.how === 'failed' && first.endMs <= second.startMs
-  if (terms.recovery === 'reconcile' && second.request.asked !== 'rerun') return 'nobody was asked'
+  if (second.recovery === 'reconcile' && second.request.asked !== 'rerun') return 'nobody was asked'
+  if (first.recovery === 'reconcile' && second.recovery === 'rerun') return 'it had to be asked about'
   if (failed) return undefined
   if (second.startMs < first.request.sentMs + terms.leaseMs - terms.forwardMs)
     return 'its lease can’t be over yet'
@@ -81,7 +84,7 @@ function* answersBelong(key: KeyFacts, { runs }: Facts): Iterable<Broken> {
     const { answer } = request
     if (answer?.says !== 'answered') continue
     const about = `request ${request.number} got the answer of run ${answer.run}`
-    if (answer.run === 0 && key.answeredByHand) continue
+    if (answer.run === 0 && key.answeredMs.length > 0) continue
     const run = runs.get(answer.run)
     if (run === undefined) yield ['The same answer', `${about}, which never was`]
     else if (run.request.key !== key.key) yield ['Yours alone', `${about}, which had another key`]
@@ -111,18 +114,29 @@ function* oneOutcome(key: KeyFacts, facts: Facts): Iterable<Broken> {
       .find(
         (second) =>
           second.run !== first.run &&
-          !mayBeReplaced(first, facts) &&
-          !mayBeReplaced(second, facts) &&
+          !mayBeReplaced(first, key, facts) &&
+          !mayBeReplaced(second, key, facts) &&
           !madeNew(key, facts, Math.min(first.sentMs, second.sentMs), Math.max(first.toldMs, second.toldMs)),
       )
     if (other !== undefined) yield ['One outcome', `runs ${first.run} and ${other.run} were both recorded`]
   }
 }
 
+/** 2: an operator's answer is the outcome: it never replaces a good one, and no late owner replaces it. */
+function* settledStands(key: KeyFacts, facts: Facts): Iterable<Broken> {
+  const [answeredMs] = key.answeredMs
+  if (answeredMs === undefined) return
+  for (const { run, failed, sentMs, toldMs } of recordedOutcomes(key, facts)) {
+    const fromMs = Math.min(sentMs, answeredMs)
+    if (failed || madeNew(key, facts, fromMs, Math.max(toldMs, answeredMs))) continue
+    yield ['One outcome', `run ${run} was recorded, although an operator had answered for its key`]
+  }
+}
+
 /** 3: what was told is recorded, so everybody who asks later hears the same. */
 function* toldStands(key: KeyFacts, facts: Facts): Iterable<Broken> {
   for (const told of recordedOutcomes(key, facts)) {
-    if (mayBeReplaced(told, facts)) continue
+    if (mayBeReplaced(told, key, facts)) continue
     for (const later of key.requests) {
       const { answer } = later
       if (later.sentMs <= told.toldMs || later.payload !== told.payload || answer === undefined) continue
@@ -146,7 +160,7 @@ function* refusalsAreTrue(key: KeyFacts): Iterable<Broken> {
     if (answer.says === 'key-reused' && !others.some((other) => other.payload !== payload)) {
       yield ['Same key, same request', `request ${number} was refused as another request, and there was none`]
     }
-    const settled = key.settledMs.some((atMs) => atMs <= answer.atMs)
+    const settled = [...key.settledMs, ...key.answeredMs].some((atMs) => atMs <= answer.atMs)
     if (
       answer.says !== 'store-unavailable' &&
       answer.says !== 'response-not-kept' &&
@@ -204,10 +218,13 @@ function* failsClosed(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
 function* calmIsCalm(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
   if (!terms.calm) return
   const overran = key.runs.some((run) => run.endMs - run.startMs >= terms.maxRunMs)
-  for (const { number, answer, asked } of key.requests) {
+  // Released for the next try, which a route that refuses to run again can't make.
+  const resumable = key.runs.some((run) => run.how === 'failed' && run.recovery === 'rerun')
+  const asked = key.requests.some((request) => request.asked !== undefined)
+  for (const { number, answer } of key.requests) {
     if (answer?.says === 'store-unavailable')
       yield ['No false alarm', `request ${number} heard of a store that is up`]
-    if (answer?.says === 'outcome-unknown' && !overran && asked === undefined) {
+    if (answer?.says === 'outcome-unknown' && !overran && !resumable && !asked) {
       yield ['No false alarm', `request ${number} heard "outcome-unknown", and nothing had failed`]
     }
   }
@@ -251,7 +268,7 @@ function recordedOutcomes(key: KeyFacts, { runs }: Facts): Recorded[] {
   return outcomes
 }
 
-/** A failure that was kept may give way to what `recovery` found out. */
-function mayBeReplaced({ failed }: Recorded, { terms }: Facts): boolean {
-  return failed && terms.recovery === 'reconcile'
+/** A failure that was kept may give way to what `recovery` finds out, or to an operator's answer. */
+function mayBeReplaced({ failed }: Recorded, key: KeyFacts, { terms }: Facts): boolean {
+  return failed && (terms.reconciles || key.answeredMs.length > 0)
 }

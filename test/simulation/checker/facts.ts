@@ -1,6 +1,6 @@
 // The history, sorted by what it is about.
 
-import type { Answer, HistoryEntry, Terms } from './history.ts'
+import type { Answer, HistoryEntry, Recovery, Terms } from './history.ts'
 
 export interface RequestFacts {
   readonly number: number
@@ -18,6 +18,7 @@ export interface RunFacts {
   readonly request: RequestFacts
   readonly process: string
   readonly token: number
+  readonly recovery: Recovery
   readonly startMs: number
   effectMs: number
   endMs: number
@@ -29,9 +30,10 @@ export interface KeyFacts {
   readonly key: string
   readonly requests: RequestFacts[]
   readonly runs: RunFacts[]
-  /** When the key was made new, or answered by hand. */
+  /** When the key was made new: released by hand, deleted, or forgotten. */
   readonly settledMs: number[]
-  answeredByHand: boolean
+  /** When it was answered by hand. */
+  readonly answeredMs: number[]
 }
 
 export interface Facts {
@@ -51,7 +53,7 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
   const endedMs = new Map<string, number>()
   const forgotMs: number[] = []
   const keyFacts = (key: string): KeyFacts => {
-    const facts = keys.get(key) ?? { key, requests: [], runs: [], settledMs: [], answeredByHand: false }
+    const facts = keys.get(key) ?? { key, requests: [], runs: [], settledMs: [], answeredMs: [] }
     keys.set(key, facts)
     return facts
   }
@@ -76,12 +78,13 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
       }
       case 'run': {
         const request = required(requests, entry.request)
-        const { run, process, token } = entry
+        const { run, process, token, recovery } = entry
         const facts = {
           run,
           request,
           process,
           token,
+          recovery,
           startMs: atMs,
           effectMs: never,
           endMs: never,
@@ -108,8 +111,8 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
         required(requests, entry.request).answer = entry
         break
       case 'settled':
-        keyFacts(entry.key).settledMs.push(atMs)
-        if (entry.how === 'answered') keyFacts(entry.key).answeredByHand = true
+        if (entry.how === 'answered') keyFacts(entry.key).answeredMs.push(atMs)
+        else keyFacts(entry.key).settledMs.push(atMs)
         break
       case 'forgot':
         forgotMs.push(atMs)

@@ -18,6 +18,8 @@ export type Happening =
       readonly request: number
       readonly process: string
       readonly token: number
+      /** What the route that runs it says about running again. */
+      readonly recovery: Recovery
     }
   /** The function of `recovery` was asked and said this. */
   | { readonly kind: 'asked'; readonly request: number; readonly verdict: 'found' | 'rerun' | 'refuse' }
@@ -57,9 +59,12 @@ export type Refusal =
   | 'store-unavailable'
   | 'response-not-kept'
 
+export type Recovery = 'refuse' | 'reconcile' | 'rerun'
+
 /** What was promised in this world. */
 export interface Terms {
-  readonly recovery: 'refuse' | 'reconcile' | 'rerun'
+  /** Some route has a function that finds out what became of an earlier attempt. */
+  readonly reconciles: boolean
   readonly leaseMs: number
   readonly maxRunMs: number
   readonly storeTimeoutMs: number

@@ -10,7 +10,7 @@ import type { RunContext, RunRequest } from '../../../src/core/run.ts'
 import type { CallSettings, Reconcile } from '../../../src/core/settings.ts'
 import type { Unsubscribe } from '../../../src/core/store.ts'
 import { customFingerprint } from '../../../src/protocol/fingerprint.ts'
-import type { Answer, Refusal } from '../checker/history.ts'
+import type { Answer, Recovery, Refusal } from '../checker/history.ts'
 import { type Behaviour, behaviourOf } from './behaviour.ts'
 import type { Life } from './server.ts'
 import type { World } from './world.ts'
@@ -81,7 +81,7 @@ class Exchange {
       key,
       scope: 'tenant',
       fingerprint: customFingerprint(payload),
-      settings: settingsOf(this.#world, (context) => this.#findOut(context.signal)),
+      settings: settingsOf(this.#world, this.#recovery, (context) => this.#findOut(context.signal)),
       onGone: (listener) => this.#request.onGone(listener),
     })
     switch (decision.kind) {
@@ -117,11 +117,12 @@ class Exchange {
   async throughRun(): Promise<void> {
     const { plan } = this.#world
     const { key, payload } = this.#request
+    const recovery = this.#recovery
     const request: RunRequest<string> = {
       ...{ key, scope: 'tenant', payload, lease: plan.leaseMs, maxRun: plan.maxRunMs },
       ...{ retain: plan.retainMs, retainUnknown: plan.retainUnknownMs },
       ...(plan.waitMs > 0 && { concurrent: { wait: plan.waitMs } }),
-      recovery: plan.recovery === 'reconcile' ? ({ signal }) => this.#findOutValue(signal) : plan.recovery,
+      recovery: recovery === 'reconcile' ? ({ signal }) => this.#findOutValue(signal) : recovery,
     }
     try {
       const value = await idempotencyOf(this.#life.engine).run(request, (context) =>
@@ -151,7 +152,7 @@ class Exchange {
 
   #answerError(error: unknown): void {
     if (error instanceof HandlerFailed) {
-      return this.#answer(error.run, 'failed', false, this.#world.plan.recovery !== 'rerun')
+      return this.#answer(error.run, 'failed', false, this.#recovery !== 'rerun')
     }
     if (!isIdempotencyError(error)) throw error
     if (error.code === 'recorded-failure') return this.#answer(runOf(error.message), 'failed', true)
@@ -170,7 +171,14 @@ class Exchange {
     const ended: Ended = { run, token, behaviour }
     this.#run = ended
     const { number } = this.#request
-    world.note({ kind: 'run', run, request: number, process: this.#life.name, token })
+    world.note({
+      kind: 'run',
+      run,
+      request: number,
+      process: this.#life.name,
+      token,
+      recovery: this.#recovery,
+    })
     await this.#life.sleep(behaviour.beforeMs)
     if (behaviour.hangs) await new Promise(() => {})
     if (control.signal.aborted && behaviour.obeys)
@@ -189,6 +197,11 @@ class Exchange {
     this.#run = ended
     this.#world.note({ kind: 'ended', run: ended.run, how: ended.behaviour.how })
     return ended
+  }
+
+  get #recovery(): Recovery {
+    const { recoveries } = this.#world.plan
+    return recoveries[this.#life.index] ?? recoveries[0]
   }
 
   get #account(): string {
@@ -284,8 +297,8 @@ function howOf(status: number): Behaviour['how'] {
   return status >= 500 ? 'failed' : 'good'
 }
 
-function settingsOf({ plan }: World, reconcile: Reconcile): CallSettings {
-  const { leaseMs, maxRunMs, retainMs, retainUnknownMs, waitMs, recovery } = plan
+function settingsOf({ plan }: World, recovery: Recovery, reconcile: Reconcile): CallSettings {
+  const { leaseMs, maxRunMs, retainMs, retainUnknownMs, waitMs } = plan
   const values = {
     ...{ retain: retainMs, retainUnknown: retainUnknownMs, lease: leaseMs, maxRun: maxRunMs },
     concurrent: runReaders.concurrent(waitMs > 0 ? { wait: waitMs } : 'reject', 'concurrent'),

@@ -23,6 +23,7 @@ export interface Caller {
   readonly name: string
   readonly index: number
   readonly life: number
+  readonly isPartitioned: boolean
   /** Runs `callback` when the process runs; never, if that life is over. */
   receive(callback: () => void): void
 }
@@ -113,16 +114,22 @@ export class Link implements Store {
             (result) => {
               this.#world.tell(() => `  the store: ${this.#caller.name}'s ${verb}: ${describe(result)}`)
               if (back.reset) this.#deliver(back.delayMs, broken)
+              else if (this.#caller.isPartitioned) this.#lose(verb, 'to the process')
               else if (!back.lost) this.#deliver(back.delayMs, () => resolve(result))
             },
             (error: unknown) => this.#deliver(back.delayMs, () => reject(error)),
           )
         })
       }
+      if (this.#caller.isPartitioned) return this.#lose(verb, 'to the store')
       if (there.reset) this.#deliver(there.delayMs, broken)
       if (!there.lost) this.#world.scheduler.after(there.delayMs, arrive)
       if (there.againMs !== undefined) this.#world.scheduler.after(there.againMs, arrive)
     })
+  }
+
+  #lose(verb: Verb, direction: string): void {
+    this.#world.fault('cut off', () => `cut off: ${this.#caller.name}'s ${verb} ${direction}`)
   }
 
   #deliver(delayMs: number, callback: () => void): void {

@@ -1,10 +1,12 @@
 // Everything that is decided about a world before it begins. A plan is data, so that it can be shrunk.
 
+import type { Recovery } from '../checker/history.ts'
 import { Random } from './random.ts'
 
 export interface Plan {
   readonly seed: number
-  readonly recovery: 'refuse' | 'reconcile' | 'rerun'
+  /** What each process says about running again: they differ while a deploy rolls. */
+  readonly recoveries: readonly [Recovery, ...Recovery[]]
   /** How requests come in: through the seam of the HTTP adapters, or through `run`. */
   readonly entry: 'begin' | 'run'
   readonly bypass: boolean
@@ -45,6 +47,7 @@ export type Fault = { readonly atMs: number } & (
   /** `suspended`: the machine sleeps, and its monotonic clock with it. */
   | { readonly kind: 'stall'; readonly process: number; readonly forMs: number; readonly suspended: boolean }
   | { readonly kind: 'process-clock'; readonly process: number; readonly byMs: number }
+  | { readonly kind: 'partition'; readonly process: number; readonly forMs: number }
   | { readonly kind: 'store-clock'; readonly byMs: number }
   | { readonly kind: 'store-stall'; readonly forMs: number }
   | { readonly kind: 'store-down'; readonly forMs: number }
@@ -72,7 +75,7 @@ export function planOf(seed: number): Plan {
   const keys = random.between(1, 2)
   const plan = {
     seed,
-    recovery: random.pick(['refuse', 'refuse', 'rerun', 'reconcile']),
+    recoveries: recoveriesOf(random),
     entry: random.pick(['begin', 'run']),
     bypass: faulty && random.chance(50),
     leaseMs,
@@ -98,6 +101,12 @@ export function planOf(seed: number): Plan {
 
 const longMs = 86_400_000
 
+function recoveriesOf(random: Random): readonly [Recovery, ...Recovery[]] {
+  const recovery = () => random.pick<Recovery>(['refuse', 'rerun', 'reconcile'])
+  const usual = recovery()
+  return random.chance(150) ? [usual, recovery(), recovery()] : [usual, usual, usual]
+}
+
 function intentsOf(random: Random, keys: number, untilMs: number, leaseMs: number): Intent[] {
   return Array.from({ length: random.between(1, 4) }, (_, index) => ({
     index,
@@ -121,8 +130,8 @@ function faultsOf(
   return Array.from({ length: random.between(0, 4) }, (): Fault => {
     const atMs = random.between(1, untilMs)
     const process = random.between(0, processes - 1)
-    const forMs = random.between(1, leaseMs * 2)
-    switch (random.between(0, 10)) {
+    const forMs = random.between(1, leaseMs * 3)
+    switch (random.between(0, 12)) {
       case 0:
       case 1:
         return { kind: 'crash', atMs, process, downMs: forMs }
@@ -140,6 +149,9 @@ function faultsOf(
         return { kind: 'store-stall', atMs, forMs }
       case 8:
         return { kind: 'store-down', atMs, forMs }
+      case 10:
+      case 11:
+        return { kind: 'partition', atMs, process, forMs }
       case 9:
         if (forgets) return { kind: 'store-forgets', atMs }
         return { kind: 'crash', atMs, process, downMs: forMs }

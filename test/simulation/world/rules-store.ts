@@ -8,10 +8,13 @@ import { inspected } from '../../../src/stores/embedded/inspecting.ts'
 import { ForwardClock } from '../../../src/stores/embedded/forward-clock.ts'
 import { Watchers } from '../../../src/stores/embedded/watchers.ts'
 import { rulesOf, type SeededBug } from '../seeded-bugs.ts'
+import { mixed } from './random.ts'
 import type { Subject } from './simulate.ts'
 
-/** Long enough for another verb to come between the two steps of a verb that is split. */
-const betweenStepsMs = 3
+/** Long enough, for some, that another verb comes between the two steps of a verb that is split. */
+function pauseMs(count: number, leaseMs: number): number {
+  return count % 2 === 0 ? 3 : mixed(count) % (leaseMs * 2)
+}
 
 export function buggySubject(bug: SeededBug | undefined): Subject {
   return { store: (clock) => rulesStore(bug, clock), flaws: bug ?? {} }
@@ -27,16 +30,18 @@ function rulesStore(bug: SeededBug | undefined, clock: Clock): Store {
     records.set(write.id, write)
     watchers.notify(write.id)
   }
-  const step = async (verb: 'claim' | 'complete') => {
+  let splits = 0
+  const step = async (verb: 'claim' | 'complete', leaseMs: number) => {
     if (bug?.split?.includes(verb) !== true) return
-    await new Promise<void>((resolve) => void clock.setTimer(resolve, betweenStepsMs))
+    splits += 1
+    await new Promise<void>((resolve) => void clock.setTimer(resolve, pauseMs(splits, leaseMs)))
   }
   return {
     name: 'rules',
     durable: true,
     async claim(request) {
       const { result, write } = rules.claim(records.get(request.id), request, time.now())
-      await step('claim')
+      await step('claim', 3)
       put(write)
       return result
     },
@@ -49,7 +54,7 @@ function rulesStore(bug: SeededBug | undefined, clock: Clock): Store {
     },
     async complete(lease, outcome) {
       const { result, write } = rules.complete(records.get(lease.id), lease, outcome, time.now())
-      await step('complete')
+      await step('complete', lease.leaseMs)
       put(write)
       return result
     },

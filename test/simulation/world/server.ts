@@ -24,6 +24,7 @@ export class Server {
   /** What the machine's monotonic clock missed while it slept. */
   #sleptMs = 0
   #stalledUntilMs = 0
+  #partitionedUntilMs = 0
   #wakesWithTimers = true
   #stalls = 0
 
@@ -75,6 +76,15 @@ export class Server {
     const fromMs = Math.max(this.#stalledUntilMs, this.#world.nowMs)
     this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.#world.nowMs + forMs)
     if (suspended) this.#sleptMs += this.#stalledUntilMs - fromMs
+  }
+
+  /** Cuts the process off from the store: its messages, and those to it, are lost. */
+  partition(forMs: number): void {
+    this.#partitionedUntilMs = Math.max(this.#partitionedUntilMs, this.#world.nowMs + forMs)
+  }
+
+  get isPartitioned(): boolean {
+    return this.#world.nowMs < this.#partitionedUntilMs
   }
 
   moveClock(byMs: number): void {
@@ -141,6 +151,10 @@ export class Life implements Caller {
         ),
       ),
     )
+  }
+
+  get isPartitioned(): boolean {
+    return this.server.isPartitioned
   }
 
   receive(callback: () => void): void {

@@ -106,6 +106,9 @@ function strike(world: World, machine: StoreMachine, servers: readonly Server[],
     case 'process-clock':
       world.fault('clock of a process', () => `${server?.name}'s clock moves by ${fault.byMs} ms`)
       return server?.moveClock(fault.byMs)
+    case 'partition':
+      world.fault('partition', () => `${server?.name} is cut off from the store for ${fault.forMs} ms`)
+      return server?.partition(fault.forMs)
     case 'store-clock':
       world.fault('clock of the store', () => `the store's clock moves by ${fault.byMs} ms`)
       return machine.moveClock(fault.byMs)
@@ -144,7 +147,7 @@ async function settle(world: World, machine: StoreMachine, key: string, how: str
 }
 
 function termsOf(plan: Plan): Terms {
-  const { recovery, leaseMs, maxRunMs, storeTimeoutMs, waitMs, calm, network } = plan
+  const { leaseMs, maxRunMs, storeTimeoutMs, waitMs, calm, network } = plan
   const forwardMs = plan.faults.reduce(
     (sum, fault) => sum + (fault.kind === 'store-clock' ? Math.abs(fault.byMs) : 0),
     0,
@@ -154,7 +157,8 @@ function termsOf(plan: Plan): Terms {
     0,
   )
   return {
-    ...{ recovery, leaseMs, maxRunMs, storeTimeoutMs, waitMs, calm, forwardMs },
+    reconciles: plan.recoveries.includes('reconcile'),
+    ...{ leaseMs, maxRunMs, storeTimeoutMs, waitMs, calm, forwardMs },
     retainMs: Math.min(plan.retainMs, plan.retainUnknownMs),
     lateMs: network.lateMs + network.delayMs + storeOutageMs,
   }

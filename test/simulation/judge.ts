@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import { check } from './checker/check.ts'
+import type { HistoryEntry, Violation } from './checker/history.ts'
+import { type Plan, planOf } from './world/plan.ts'
+import { realSubject, simulate, type Simulated, type Subject } from './world/simulate.ts'
+
+export interface Judged extends Simulated {
+  readonly violations: readonly Violation[]
+}
+
+/** Lives through a plan and judges what came of it. */
+export async function judge(plan: Plan, subject: Subject = realSubject): Promise<Judged> {
+  const simulated = await simulate(plan, subject)
+  const violations = check(simulated.history, simulated.terms)
+  if (!simulated.cameToRest) {
+    const details = `after ${simulated.events} events something was still on its way`
+    violations.push({ promise: 'Comes to rest', key: '', details })
+  }
+  return { ...simulated, violations }
+}
+
+/** The first seed from `from` on in which a promise is broken. */
+export async function firstBroken(
+  subject: Subject,
+  from: number,
+  seeds: number,
+): Promise<{ readonly seed: number; readonly violation: Violation } | undefined> {
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    const [violation] = (await judge(planOf(seed), subject)).violations
+    if (violation !== undefined) return { seed, violation }
+  }
+  return undefined
+}
+
+/** Equal histories have equal digests, on every machine. */
+export function digestOf(history: readonly HistoryEntry[]): string {
+  return createHash('sha256')
+    .update(history.map((entry) => JSON.stringify(entry)).join('\n'))
+    .digest('hex')
+}
