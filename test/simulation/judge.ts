@@ -12,10 +12,7 @@ export interface Judged extends Simulated {
 export async function judge(plan: Plan, subject: Subject = realSubject): Promise<Judged> {
   const simulated = await simulate(plan, subject)
   const violations = check(simulated.history, simulated.terms)
-  if (!simulated.cameToRest) {
-    const details = `after ${simulated.events} events something was still on its way`
-    violations.push({ promise: 'Comes to rest', key: '', details })
-  }
+  for (const details of simulated.surprises) violations.push({ promise: 'No surprises', key: '', details })
   return { ...simulated, violations }
 }
 

@@ -38,8 +38,21 @@ export async function shrink(plan: Plan, subject: Subject): Promise<Shrunk | und
 export async function storyOf({ plan, promise, details }: Shrunk, subject: Subject): Promise<string[]> {
   const lines: string[] = []
   await simulate(plan, subject, (line) => lines.push(line))
-  return [...lines, '', `BROKEN: ${promise}: ${details}`]
+  return [...folded(lines), '', `BROKEN: ${promise}: ${details}`]
 }
+
+/** A heartbeat that goes on and on is told once. */
+function folded(lines: readonly string[]): string[] {
+  return lines.filter((line, index) => {
+    const [before, next] = [lines[index - 1], lines[index + 1]].map((neighbour) =>
+      neighbour?.slice(timeWidth),
+    )
+    return before !== line.slice(timeWidth) || next !== line.slice(timeWidth)
+  })
+}
+
+/** Of the time at the start of each line. */
+const timeWidth = 12
 
 interface BrokenPlan {
   readonly plan: Plan

@@ -27,6 +27,7 @@ const rules: readonly Rule[] = [
   refusalsAreTrue,
   neverStuck,
   failsClosed,
+  toldInTime,
   calmIsCalm,
   everybodyHears,
 ]
@@ -211,6 +212,16 @@ function* failsClosed(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
     if (answer?.says !== 'store-unavailable' || answer.tookMs === undefined) continue
     if (answer.tookMs > limitMs)
       yield ['Fail closed', `request ${number} waited ${answer.tookMs} ms for its 503`]
+  }
+}
+
+/** 3.6: whatever the store does, a client hears within its time-out what its handler did. */
+function* toldInTime({ requests }: KeyFacts, { terms }: Facts): Iterable<Broken> {
+  for (const { number, answer } of requests) {
+    if (answer?.says !== 'answered' || answer.tookMs === undefined) continue
+    if (answer.tookMs > terms.storeTimeoutMs + 2) {
+      yield ['Told in time', `request ${number} waited ${answer.tookMs} ms after its handler had ended`]
+    }
   }
 }
 

@@ -37,7 +37,7 @@ export type Answer = {
   readonly kind: 'answer'
   readonly request: number
   readonly process: string
-  /** How long hapax took to decide, if its process was not stopped meanwhile and no handler ran. */
+  /** How long hapax took to refuse, or to answer once the handler had ended. Absent if its process was stopped. */
   readonly tookMs?: number
 } & (
   | {

@@ -30,8 +30,14 @@ export type Reply = (answer: Answer) => void
 /** Answers a request that has reached a living process. Never rejects. */
 export async function serve(world: World, life: Life, request: Request, reply: Reply): Promise<void> {
   const exchange = new Exchange(world, life, request, reply)
-  if (world.plan.entry === 'begin') await exchange.throughAdapter()
-  else await exchange.throughRun()
+  life.exchanges.add(exchange)
+  try {
+    if (world.plan.entry === 'begin') await exchange.throughAdapter()
+    else await exchange.throughRun()
+  } catch (error) {
+    world.surprises.push(`request ${request.number} met an error that nobody expects: ${String(error)}`)
+  }
+  life.exchanges.delete(exchange)
 }
 
 /** How a handler ended, as the two entries need to hear it. */
@@ -62,6 +68,7 @@ class Exchange {
   readonly #stallsBefore: number
   readonly #arrivedMs: number
   #run: Ended | undefined
+  #endedMs = 0
 
   constructor(world: World, life: Life, request: Request, reply: Reply) {
     this.#world = world
@@ -71,6 +78,15 @@ class Exchange {
     this.#deferralsBefore = life.deferralsOf(request.key)
     this.#stallsBefore = life.server.stalls
     this.#arrivedMs = world.nowMs
+  }
+
+  get number(): number {
+    return this.#request.number
+  }
+
+  /** Its handler never ends, so nobody is owed an answer. */
+  get hangs(): boolean {
+    return this.#run?.behaviour.hangs === true
   }
 
   // ---- the seam of the adapters
@@ -195,6 +211,7 @@ class Exchange {
 
   #end(ended: Ended): Ended {
     this.#run = ended
+    this.#endedMs = this.#world.nowMs
     this.#world.note({ kind: 'ended', run: ended.run, how: ended.behaviour.how })
     return ended
   }
@@ -236,8 +253,10 @@ class Exchange {
   #answer(run: number, how: Behaviour['how'], replayed: boolean, recorded = true): void {
     const deferred = this.#life.deferralsOf(this.#request.key) !== this.#deferralsBefore
     const { name: process } = this.#life
+    const undisturbed = this.#run !== undefined && this.#life.server.stalls === this.#stallsBefore
     this.#tell({
       ...{ kind: 'answer', request: this.#request.number, process, says: 'answered' },
+      ...(undisturbed && { tookMs: this.#world.nowMs - this.#endedMs }),
       ...{
         run,
         how,

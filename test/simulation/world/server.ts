@@ -109,12 +109,19 @@ export class Server {
   }
 }
 
+export interface Exchange {
+  readonly number: number
+  readonly hangs: boolean
+}
+
 /** From a start of the process to its end. */
 export class Life implements Caller {
   readonly name: string
   readonly index: number
   readonly life: number
   readonly server: Server
+  /** Requests that have not been answered yet. */
+  readonly exchanges = new Set<Exchange>()
   readonly #world: World
   readonly #deferrals = new Map<string, number>()
   #engine: Engine | undefined

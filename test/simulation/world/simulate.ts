@@ -24,8 +24,8 @@ export interface Simulated {
   readonly faults: ReadonlyMap<string, number>
   readonly messageFaults: readonly string[]
   readonly events: number
-  /** False where something was still on its way when the world ended: it would have gone on for ever. */
-  readonly cameToRest: boolean
+  /** Defects that no promise is needed for: errors that nobody expects, requests without an answer. */
+  readonly surprises: readonly string[]
 }
 
 const maxEvents = 100_000
@@ -52,18 +52,29 @@ export async function simulate(
   const probes = probesOf(plan, quietMs).map((intent) => new Client(world, servers, intent, 'probe'))
   for (const probe of probes) probe.start()
   const all = [...clients, ...probes]
-  const cameToRest = await world.scheduler.runUntil(
+  const rested = await world.scheduler.runUntil(
     () => all.every((client) => client.resting),
     quietMs * 4 + 10_000_000,
     maxEvents,
   )
+  if (!rested) world.surprises.push(`after ${world.scheduler.events} events the clients were still waiting`)
+  else await end(world, servers)
   return {
     history: world.history,
     terms: termsOf(plan),
     faults: world.faults,
     messageFaults: world.messageFaults,
     events: world.scheduler.events,
-    cameToRest: cameToRest && (await closesAll(world, servers)),
+    surprises: world.surprises,
+  }
+}
+
+async function end(world: World, servers: readonly Server[]): Promise<void> {
+  if (!(await closesAll(world, servers))) world.surprises.push('an engine did not close within its grace')
+  for (const { life } of servers) {
+    for (const { number, hangs } of life?.exchanges ?? []) {
+      if (!hangs) world.surprises.push(`request ${number} never got an answer`)
+    }
   }
 }
 

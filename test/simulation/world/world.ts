@@ -12,6 +12,8 @@ export class World {
   readonly faults = new Map<string, number>()
   /** Names of the single message faults, for shrinking. */
   readonly messageFaults: string[] = []
+  /** What went wrong in a way that no application expects: always a defect. */
+  readonly surprises: string[] = []
   /** Which run had the effect that a client asked for, as the bank knows it. */
   readonly ledger = new Map<string, number>()
   readonly #tell: ((line: string) => void) | undefined
