@@ -161,6 +161,17 @@ describe('the checker', () => {
     expect(promises([...paid, at(9_000, probe), at(9_001, replayed(2, 1))])).toEqual([])
   })
 
+  it('refuses a waiter that hears too late, where nothing failed', () => {
+    const hears = (atMs: number) => [
+      ...paid.slice(0, 1),
+      at(0, request(2)),
+      ...paid.slice(1),
+      at(atMs, replayed(2, 1)),
+    ]
+    expect(promises(hears(35), { ...terms, calm: true })).toEqual(['A waiter hears at once'])
+    expect(promises(hears(34), { ...terms, calm: true })).toEqual([])
+  })
+
   it('refuses a slow refusal and a slow answer', () => {
     const slow = { kind: 'answer', request: 1, process: 's', says: 'store-unavailable', tookMs: 23 } as const
     expect(promises([at(0, request(1)), at(23, slow)])).toEqual(['Fail closed'])

@@ -29,6 +29,7 @@ const rules: readonly Rule[] = [
   failsClosed,
   toldInTime,
   calmIsCalm,
+  waitersHear,
   everybodyHears,
 ]
 
@@ -237,6 +238,22 @@ function* calmIsCalm(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
       yield ['No false alarm', `request ${number} heard of a store that is up`]
     if (answer?.says === 'outcome-unknown' && !overran && !resumable && !asked) {
       yield ['No false alarm', `request ${number} heard "outcome-unknown", and nothing had failed`]
+    }
+  }
+}
+
+/** 5.1: who waits for the winner hears its answer when it is there, and not at the next poll. */
+function* waitersHear(key: KeyFacts, { terms, runs }: Facts): Iterable<Broken> {
+  if (!terms.calm) return
+  for (const { number, sentMs, answer } of key.requests) {
+    if (answer?.says !== 'answered' || !answer.replayed) continue
+    const endMs = runs.get(answer.run)?.endMs ?? never
+    const lateMs = answer.atMs - endMs
+    if (sentMs < endMs && lateMs > terms.storeTimeoutMs + 6) {
+      yield [
+        'A waiter hears at once',
+        `request ${number} heard of run ${answer.run} ${lateMs} ms after its end`,
+      ]
     }
   }
 }
