@@ -130,6 +130,8 @@ async function inParallel(
 }
 
 async function sent(worker: Worker, chunk: Chunk): Promise<ChunkResult> {
+  // A worker thread has no origin, unlike a window.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
   worker.postMessage(chunk)
   try {
     const [result]: ChunkResult[] = await once(worker, 'message')
@@ -144,10 +146,12 @@ async function sent(worker: Worker, chunk: Chunk): Promise<ChunkResult> {
 }
 
 function serveChunks(): void {
-  parentPort?.on(
-    'message',
-    (chunk: Chunk) => void liveThrough(chunk).then((result) => parentPort?.postMessage(result)),
-  )
+  parentPort?.on('message', (chunk: Chunk) => void liveThrough(chunk).then(reportBack))
+}
+
+function reportBack(result: ChunkResult): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
+  parentPort?.postMessage(result)
 }
 
 async function liveThrough({ from, seeds, bug }: Chunk): Promise<ChunkResult> {

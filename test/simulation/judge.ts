@@ -16,14 +16,15 @@ export async function judge(plan: Plan, subject: Subject = realSubject): Promise
   return { ...simulated, violations }
 }
 
-/** The first seed from `from` on in which a promise is broken. */
+/** The first seed in which a promise is broken: any promise, or the one that is named. */
 export async function firstBroken(
   subject: Subject,
-  from: number,
   seeds: number,
+  promise?: string,
 ): Promise<{ readonly seed: number; readonly violation: Violation } | undefined> {
-  for (let seed = from; seed < from + seeds; seed += 1) {
-    const [violation] = (await judge(planOf(seed), subject)).violations
+  for (let seed = 0; seed < seeds; seed += 1) {
+    const { violations } = await judge(planOf(seed), subject)
+    const violation = violations.find((candidate) => promise === undefined || candidate.promise === promise)
     if (violation !== undefined) return { seed, violation }
   }
   return undefined

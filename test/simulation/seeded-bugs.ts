@@ -176,7 +176,12 @@ function revived(found: Found): Found {
   if (found?.state !== 'released') return found
   const { id, owner, token, attempt, policy, expiresAtMs } = found
   const running: RunningRecord = {
-    ...{ id, owner, token, attempt, policy, expiresAtMs },
+    id,
+    owner,
+    token,
+    attempt,
+    policy,
+    expiresAtMs,
     state: 'running',
     fingerprint: found.fingerprint ?? '',
     claimedAtMs: 0,

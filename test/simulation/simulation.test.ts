@@ -44,19 +44,21 @@ describe('the simulation', () => {
   it.each(seededBugs)(
     'finds the seeded bug $name',
     async (bug) => {
-      expect(await firstBroken(buggySubject(bug), 0, 5_000)).toBeDefined()
+      const promise = brokenPromises[bug.name]
+      if (promise === undefined) throw new Error('Say which promise this bug breaks.')
+      expect(await firstBroken(buggySubject(bug), 5_000, promise)).toBeDefined()
     },
     60_000,
   )
 
   it('finds nothing in the same store without a bug', async () => {
-    expect(await firstBroken(buggySubject(undefined), 0, 500)).toBeUndefined()
+    expect(await firstBroken(buggySubject(undefined), 500)).toBeUndefined()
   }, 60_000)
 
   it('shrinks a story to what matters, and tells it', async () => {
     const bug = seededBugs.find(({ name }) => name === 'lease-is-a-ttl')
     const subject = buggySubject(bug)
-    const found = await firstBroken(subject, 0, 5_000)
+    const found = await firstBroken(subject, 5_000)
     const plan = planOf(found?.seed ?? 0)
     const shrunk = await shrink(plan, subject)
     if (shrunk === undefined) throw new Error('The same seed broke nothing the second time.')
@@ -71,15 +73,55 @@ describe('the simulation', () => {
   })
 })
 
+/** What the checker must say of each seeded bug: it may break more, but this is its point. */
+const brokenPromises: Readonly<Record<string, string>> = {
+  'no-fencing': 'One outcome',
+  'read-then-write': 'Never twice by surprise',
+  'fence-at-the-wrong-end': 'One outcome',
+  'renewal-without-token': 'Never twice by surprise',
+  'answer-before-record': 'Recorded before it is told',
+  'token-restarts-at-1': 'The fencing token rises',
+  'release-keeps-its-token': 'No false alarm',
+  'lease-is-a-ttl': 'Never twice by surprise',
+  'lease-never-lapses': 'Never stuck',
+  'takeover-by-the-route-alone': 'Never twice by surprise',
+  'fingerprint-of-completed-only': 'Never twice by surprise',
+  'abandon-frees-anyone': 'Never twice by surprise',
+  'settlement-without-a-token': 'One outcome',
+  'failure-counts-as-nothing': 'Never twice by surprise',
+  'same-claim-wins-twice': 'One winner',
+  'heartbeat-renews-nothing': 'Never twice by surprise',
+}
+
 const everyFault = [
-  ...['late message', 'lost message', 'broken connection', 'duplicated message', 'client left'],
-  ...['crash', 'shutdown', 'stalled process', 'suspended process', 'clock of a process', 'refused request'],
-  ...['partition', 'cut off', 'store down', 'refused connection', 'stalled store', 'clock of the store'],
-  ...['store forgets', 'settlement'],
+  'late message',
+  'lost message',
+  'broken connection',
+  'duplicated message',
+  'client left',
+  'crash',
+  'shutdown',
+  'stalled process',
+  'suspended process',
+  'clock of a process',
+  'refused request',
+  'partition',
+  'cut off',
+  'store down',
+  'refused connection',
+  'stalled store',
+  'clock of the store',
+  'store forgets',
+  'settlement',
 ]
 
 const everyAnswer = [
-  ...['answered', 'in-progress', 'outcome-unknown', 'key-reused', 'store-unavailable', 'response-not-kept'],
+  'answered',
+  'in-progress',
+  'outcome-unknown',
+  'key-reused',
+  'store-unavailable',
+  'response-not-kept',
 ]
 
 const pinnedDigests: Record<number, string> = {

@@ -11,7 +11,7 @@ export function exploreScenario(scenario: Scenario, bug?: SeededBug): Exploratio
   return explore(spaceOf(scenario, rulesOf(bug), bug ?? {}), maxStates)
 }
 
-export interface Found {
+interface Found {
   readonly scenario: string
   readonly promise: string
   readonly story: readonly string[]

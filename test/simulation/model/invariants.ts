@@ -110,8 +110,8 @@ function recorded(ghost: Ghost, write: IdempotencyRecord): Ghost {
   const outcome = textOf(write.response)
   // Only a store that forgot can take an outcome from a token that is not the latest, and may lose it again.
   if (write.token < ghost.latestToken) return { ...ghost, recorded: [...ghost.recorded, outcome] }
-  const recorded = ghost.recorded.includes(outcome) ? ghost.recorded : [...ghost.recorded, outcome]
-  return { ...ghost, outcome, outcomeFailed: write.failed, recorded }
+  const everRecorded = ghost.recorded.includes(outcome) ? ghost.recorded : [...ghost.recorded, outcome]
+  return { ...ghost, outcome, outcomeFailed: write.failed, recorded: everRecorded }
 }
 
 /** The key counts as new: whatever ran before no longer speaks against another run. */

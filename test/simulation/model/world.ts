@@ -6,7 +6,7 @@ import type { ClaimRequest, ClaimResult, Resolution, WriteResult } from '../../.
 import type { FinalWrite } from '../../../src/core/unacknowledged.ts'
 
 export const leaseMs = 10
-export const retainMs = 100
+const retainMs = 100
 export const retainUnknownMs = 200
 
 /** What a requester's handler does: an effect and a good answer, an effect and an error, or a clean refusal. */
@@ -39,7 +39,7 @@ export interface Budget {
   readonly settle: number
 }
 
-export type Phase = 'idle' | 'claiming' | 'asking' | 'running' | 'ending' | 'retrying' | 'done' | 'crashed'
+type Phase = 'idle' | 'claiming' | 'asking' | 'running' | 'ending' | 'retrying' | 'done' | 'crashed'
 
 export interface Requester {
   readonly phase: Phase
@@ -56,7 +56,7 @@ export interface Requester {
 
 export type Reply = { readonly claim: ClaimResult } | { readonly written: WriteResult }
 
-export type Verb = 'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'settle'
+type Verb = 'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'settle'
 
 export interface Message {
   readonly verb: Verb
@@ -90,7 +90,7 @@ export interface World {
   readonly ghost: Ghost
 }
 
-export const idle: Requester = {
+const idle: Requester = {
   phase: 'idle',
   token: 0,
   attempt: 0,

@@ -135,8 +135,13 @@ class Exchange {
     const { key, payload } = this.#request
     const recovery = this.#recovery
     const request: RunRequest<string> = {
-      ...{ key, scope: 'tenant', payload, lease: plan.leaseMs, maxRun: plan.maxRunMs },
-      ...{ retain: plan.retainMs, retainUnknown: plan.retainUnknownMs },
+      key,
+      scope: 'tenant',
+      payload,
+      lease: plan.leaseMs,
+      maxRun: plan.maxRunMs,
+      retain: plan.retainMs,
+      retainUnknown: plan.retainUnknownMs,
       ...(plan.waitMs > 0 && { concurrent: { wait: plan.waitMs } }),
       recovery: recovery === 'reconcile' ? ({ signal }) => this.#findOutValue(signal) : recovery,
     }
@@ -255,14 +260,15 @@ class Exchange {
     const { name: process } = this.#life
     const undisturbed = this.#run !== undefined && this.#life.server.stalls === this.#stallsBefore
     this.#tell({
-      ...{ kind: 'answer', request: this.#request.number, process, says: 'answered' },
+      kind: 'answer',
+      request: this.#request.number,
+      process,
+      says: 'answered',
       ...(undisturbed && { tookMs: this.#world.nowMs - this.#endedMs }),
-      ...{
-        run,
-        how,
-        replayed,
-        recorded: recorded && how !== 'nothing' && !deferred && this.#run?.token !== 0,
-      },
+      run,
+      how,
+      replayed,
+      recorded: recorded && how !== 'nothing' && !deferred && this.#run?.token !== 0,
     })
   }
 
@@ -273,7 +279,10 @@ class Exchange {
     const tookMs = this.#world.nowMs - this.#arrivedMs
     const { name: process } = this.#life
     this.#tell({
-      ...{ kind: 'answer', request: this.#request.number, process, says },
+      kind: 'answer',
+      request: this.#request.number,
+      process,
+      says,
       ...(undisturbed && { tookMs }),
     })
   }
@@ -319,7 +328,10 @@ function howOf(status: number): Behaviour['how'] {
 function settingsOf({ plan }: World, recovery: Recovery, reconcile: Reconcile): CallSettings {
   const { leaseMs, maxRunMs, retainMs, retainUnknownMs, waitMs } = plan
   const values = {
-    ...{ retain: retainMs, retainUnknown: retainUnknownMs, lease: leaseMs, maxRun: maxRunMs },
+    retain: retainMs,
+    retainUnknown: retainUnknownMs,
+    lease: leaseMs,
+    maxRun: maxRunMs,
     concurrent: runReaders.concurrent(waitMs > 0 ? { wait: waitMs } : 'reject', 'concurrent'),
   }
   return callSettings(values, recovery === 'reconcile' ? reconcile : recovery)

@@ -56,7 +56,7 @@ export type Fault = { readonly atMs: number } & (
 )
 
 /** Rates are per thousand messages. */
-export interface Network {
+interface Network {
   readonly delayMs: number
   readonly lateMs: number
   readonly late: number

@@ -94,7 +94,12 @@ async function closesAll({ scheduler, plan }: World, servers: readonly Server[])
 function probesOf({ intents, leaseMs }: Plan, atMs: number): Intent[] {
   const wanted = new Map(intents.map((intent) => [`${intent.key} ${intent.payload}`, intent]))
   return [...wanted.values()].map(({ index, key, payload }) => ({
-    ...{ index: 100 + index, key, payload, copies: 1, attempts: 8, patienceMs: leaseMs * 4 },
+    index: 100 + index,
+    key,
+    payload,
+    copies: 1,
+    attempts: 8,
+    patienceMs: leaseMs * 4,
     atMs: atMs + index,
   }))
 }
@@ -169,7 +174,12 @@ function termsOf(plan: Plan): Terms {
   )
   return {
     reconciles: plan.recoveries.includes('reconcile'),
-    ...{ leaseMs, maxRunMs, storeTimeoutMs, waitMs, calm, forwardMs },
+    leaseMs,
+    maxRunMs,
+    storeTimeoutMs,
+    waitMs,
+    calm,
+    forwardMs,
     retainMs: Math.min(plan.retainMs, plan.retainUnknownMs),
     lateMs: network.lateMs + network.delayMs + storeOutageMs,
   }

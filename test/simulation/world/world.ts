@@ -64,7 +64,7 @@ export class World {
   }
 }
 
-export function describe(happening: Happening): string {
+function describe(happening: Happening): string {
   switch (happening.kind) {
     case 'request':
       return `${happening.client} sends request ${happening.request}: key ${happening.key}, payload "${happening.payload}"`
