@@ -70,12 +70,14 @@ export async function simulate(
 }
 
 async function end(world: World, servers: readonly Server[]): Promise<void> {
+  const { scheduler, plan } = world
+  const unanswered = () =>
+    servers.flatMap(({ life }) => [...(life?.exchanges ?? [])]).filter(({ hangs }) => !hangs)
+  // A client may have left while its handler works.
+  const limitMs = scheduler.nowMs + plan.workMs * 2 + plan.waitMs + plan.leaseMs * 2 + plan.storeTimeoutMs * 4
+  await scheduler.runUntil(() => unanswered().length === 0, limitMs, scheduler.events + maxEvents)
+  for (const { number } of unanswered()) world.surprises.push(`request ${number} never got an answer`)
   if (!(await closesAll(world, servers))) world.surprises.push('an engine did not close within its grace')
-  for (const { life } of servers) {
-    for (const { number, hangs } of life?.exchanges ?? []) {
-      if (!hangs) world.surprises.push(`request ${number} never got an answer`)
-    }
-  }
 }
 
 /** The servers end as they should, and so show that their engines can. */
