@@ -1,0 +1,10 @@
+import * as transitions from '../../src/core/transitions.ts'
+
+/** The rules of a record's life. Seeded bugs replace one or more of them. */
+export type Rules = Pick<
+  typeof transitions,
+  'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'settle'
+>
+
+/** The rules that ship. */
+export const realRules: Rules = transitions
