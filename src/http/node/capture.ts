@@ -21,7 +21,7 @@ import {
   validStatus,
   writeAfterEnd,
 } from './response-errors.ts'
-import { sealHeaders, unsealHeaders } from './sealed-headers.ts'
+import { type HeaderSeal, sealHeaders, unsealHeaders } from './sealed-headers.ts'
 import { WithheldBytes } from './withheld-bytes.ts'
 
 /** What a capture needs to know and to tell. */
@@ -85,6 +85,9 @@ class ResponseCapture {
   #gaveUp = false
   /** The head came with `end`, so that the body's length was known when it was written. */
   #headKnowsLength = false
+  /** `headersSent` and `writableEnded` answered for the handler; from here on Node's own state answers. */
+  #handedBack = false
+  #seal: HeaderSeal | undefined
   /** The record is settled and the rest of the answer was let go. */
   #released = false
   #clientGone = false
@@ -106,11 +109,16 @@ class ResponseCapture {
     const response = this.#response
     const own = this.#methods()
     Object.assign(response, own)
-    Object.defineProperty(response, 'headersSent', {
-      configurable: true,
-      get: () => this.#head !== undefined,
+    Object.defineProperties(response, {
+      headersSent: {
+        configurable: true,
+        get: () => (this.#handedBack ? nodesOwn(response, 'headersSent') : this.#head !== undefined),
+      },
+      writableEnded: {
+        configurable: true,
+        get: () => (this.#handedBack ? nodesOwn(response, 'writableEnded') : this.#ended),
+      },
     })
-    Object.defineProperty(response, 'writableEnded', { configurable: true, get: () => this.#ended })
     if (response.destroyed) this.#onClientGone()
   }
 
@@ -150,7 +158,7 @@ class ResponseCapture {
     this.#run.onHead(headers)
     this.#head = { status, reason, headers: this.#run.recordable(headers) }
     this.#response.statusCode = status
-    sealHeaders(this.#response)
+    this.#seal = sealHeaders(this.#response)
   }
 
   #write(chunk: Chunk, encoding: BufferEncoding | undefined, callback: Callback | undefined): boolean {
@@ -281,9 +289,7 @@ class ResponseCapture {
     if (response.destroyed) return
     if (!this.#headSent) this.#declareLength(last?.length ?? 0)
     this.#sendHead()
-    // The getters answered for the handler; Node's own state answers from here on.
-    Reflect.deleteProperty(response, 'writableEnded')
-    Reflect.deleteProperty(response, 'headersSent')
+    this.#handedBack = true
     const rest = this.#hasNoBody() ? undefined : this.#withheld.rest(last)
     this.#original.end.call(response, rest, callback)
   }
@@ -297,11 +303,10 @@ class ResponseCapture {
       this.#original.destroy.call(response)
       return
     }
-    unsealHeaders(response)
+    this.#unsealHeaders()
     restoreHeaders(response, this.#before)
     Object.assign(response, this.#original)
-    Reflect.deleteProperty(response, 'writableEnded')
-    Reflect.deleteProperty(response, 'headersSent')
+    this.#handedBack = true
     this.#run.refuse(response)
   }
 
@@ -313,11 +318,16 @@ class ResponseCapture {
   #sendHead(): void {
     if (this.#headSent || this.#head === undefined) return
     this.#headSent = true
-    unsealHeaders(this.#response)
+    this.#unsealHeaders()
     this.#run.decorate(this.#response)
     const { status, reason } = this.#head
     if (reason === undefined || reason === '') this.#original.writeHead.call(this.#response, status)
     else this.#original.writeHead.call(this.#response, status, reason)
+  }
+
+  #unsealHeaders(): void {
+    if (this.#seal !== undefined) unsealHeaders(this.#response, this.#seal)
+    this.#seal = undefined
   }
 
   /** Node would do the same for `end(body)`, but only when its own head is still unwritten. */
@@ -326,7 +336,7 @@ class ResponseCapture {
     if (!this.#headKnowsLength || this.#hasNoBody()) return
     if (response.hasHeader('content-length') || response.hasHeader('transfer-encoding')) return
     if (this.#trailers !== undefined || response.hasHeader('trailer')) return
-    unsealHeaders(response)
+    this.#unsealHeaders()
     response.setHeader('Content-Length', bytes)
   }
 
@@ -386,6 +396,11 @@ class ResponseCapture {
   #endDetached(callback: Callback | undefined): void {
     endDetached(this.#response, { emit: this.#original.emit, finished: !this.#gaveUp, callback })
   }
+}
+
+/** By the prototype's getter: deleting the one on the response would make it slow for Node's own code. */
+function nodesOwn(response: ServerResponse, name: 'headersSent' | 'writableEnded'): unknown {
+  return Reflect.get(Object.getPrototypeOf(response), name, response)
 }
 
 function settled(callback: Callback | undefined): true {

@@ -4,28 +4,30 @@ import type { ServerResponse } from 'node:http'
 // and the client would get another answer than the record. The seal makes them fail as they do after the head
 // has left.
 
-const mutators = ['setHeader', 'appendHeader', 'removeHeader', 'setHeaders'] as const
+type Mutators = Pick<ServerResponse, 'setHeader' | 'appendHeader' | 'removeHeader' | 'setHeaders'>
 
-const before = new WeakMap<ServerResponse, Array<[name: string, own: PropertyDescriptor | undefined]>>()
+/** What stood on the response before it was sealed. */
+export type HeaderSeal = Mutators
 
-export function sealHeaders(response: ServerResponse): void {
-  if (before.has(response)) return
-  before.set(
-    response,
-    mutators.map((name) => [name, Object.getOwnPropertyDescriptor(response, name)]),
-  )
-  for (const name of mutators) {
-    Object.defineProperty(response, name, { configurable: true, value: refuseChange })
-  }
+export function sealHeaders(response: ServerResponse): HeaderSeal {
+  const { setHeader, appendHeader, removeHeader, setHeaders } = response
+  Object.assign(response, refusing)
+  return { setHeader, appendHeader, removeHeader, setHeaders }
 }
 
-/** Puts back what was there: layers further out may still change headers while the head leaves. */
-export function unsealHeaders(response: ServerResponse): void {
-  for (const [name, own] of before.get(response) ?? []) {
-    if (own === undefined) Reflect.deleteProperty(response, name)
-    else Object.defineProperty(response, name, own)
-  }
-  before.delete(response)
+/**
+ * Puts back what was there: layers further out may still change headers while the head leaves. By assignment:
+ * to delete a property would make the whole response slow for Node's own code.
+ */
+export function unsealHeaders(response: ServerResponse, seal: HeaderSeal): void {
+  Object.assign(response, seal)
+}
+
+const refusing: Mutators = {
+  setHeader: refuseChange,
+  appendHeader: refuseChange,
+  removeHeader: refuseChange,
+  setHeaders: refuseChange,
 }
 
 function refuseChange(): never {

@@ -10,7 +10,7 @@ export function ownCopy(response: StoredResponse): StoredResponse {
     ...response,
     headers: copyOfHeaders(response.headers),
     ...(response.trailers && { trailers: copyOfHeaders(response.trailers) }),
-    body: Uint8Array.from(response.body),
+    body: new Uint8Array(response.body),
   }
 }
 
