@@ -13,6 +13,8 @@ const terms: Terms = {
   waitMs: 0,
   retainMs: 1_000_000,
   calm: false,
+  gentle: false,
+  bypass: false,
   lateMs: 5,
   forwardMs: 0,
 }
@@ -153,6 +155,10 @@ describe('the checker', () => {
     ]
     expect(promises(askedAt(150))).toEqual([])
     expect(promises(askedAt(250))).toEqual(['Never stuck'])
+    // A request that comes later is no sign of life before it came.
+    expect(promises([...askedAt(250), at(300, request(3)), at(301, run(3, 3, 'rerun'))])).toContain(
+      'Never stuck',
+    )
   })
 
   it('refuses a probe without a definite answer', () => {
@@ -179,6 +185,50 @@ describe('the checker', () => {
     const late = (tookMs: number) => [...paid.slice(0, -1), at(30, { ...own(1, 1), tookMs })]
     expect(promises(late(23))).toEqual(['Told in time'])
     expect(promises(late(22))).toEqual([])
+  })
+
+  it('refuses an unprotected run where nobody chose that', () => {
+    const history = [at(0, request(1)), at(1, run(1, 1, 'refuse', 0))]
+    expect(promises(history)).toEqual(['Fail closed'])
+    expect(promises(history, { ...terms, bypass: true })).toEqual([])
+  })
+
+  it('refuses a run that begins after its process was told to end', () => {
+    const closing = at(1, { kind: 'closing', process: 's' })
+    expect(promises([at(0, request(1)), closing, at(2, run(1, 1))])).toEqual(['Closes for good'])
+    expect(promises([at(0, request(1)), at(1, run(1, 1)), closing])).toEqual([])
+  })
+
+  it('refuses a riddle where nothing ever happened', () => {
+    const unknown = at(9_001, { kind: 'answer', request: 2, process: 's', says: 'outcome-unknown' })
+    const riddle = [at(0, request(1)), at(9_000, { ...request(2), client: 'probe' }), unknown]
+    expect(promises(riddle, { ...terms, gentle: true })).toEqual(['No false alarm'])
+    expect(
+      promises([...riddle.slice(0, 1), at(1, run(1, 1)), ...riddle.slice(1)], { ...terms, gentle: true }),
+    ).toEqual([])
+  })
+
+  it('refuses "in progress" after the end was told, where nothing failed', () => {
+    const released = {
+      kind: 'answer',
+      request: 1,
+      process: 's',
+      says: 'answered',
+      run: 1,
+      how: 'nothing',
+      replayed: false,
+      recorded: false,
+    } as const
+    const askedAt = (atMs: number) => [
+      at(0, request(1)),
+      at(1, run(1, 1)),
+      at(2, { kind: 'ended', run: 1, how: 'nothing' }),
+      at(3, released),
+      at(atMs, request(2)),
+      at(atMs + 1, { kind: 'answer', request: 2, process: 's', says: 'in-progress' }),
+    ]
+    expect(promises(askedAt(54), { ...terms, calm: true })).toEqual(['Never stuck'])
+    expect(promises(askedAt(53), { ...terms, calm: true })).toEqual([])
   })
 
   it('refuses a false alarm where nothing failed', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { digestOf, firstBroken, judge } from './judge.ts'
 import { seededBugs } from './seeded-bugs.ts'
@@ -24,13 +25,11 @@ describe('the engine and the memory store in simulated worlds', () => {
   }, 120_000)
 
   it('have the same history for the same seed, on every machine', async () => {
-    const digests: Record<number, string> = {}
-    for (const seed of Object.keys(pinnedDigests).map(Number)) {
-      const { history } = await judge(planOf(seed))
-      digests[seed] = digestOf(history).slice(0, 16)
-    }
-    // A change of the engine or of the plans changes histories: pin the new digests, if it was meant to.
-    expect(digests).toEqual(pinnedDigests)
+    const digests: string[] = []
+    for (let seed = 0; seed < 200; seed += 1) digests.push(digestOf((await judge(planOf(seed))).history))
+    // A change of the engine or of the plans changes histories: pin what comes now, if it was meant to.
+    expect(digests.slice(1, 4).map((digest) => digest.slice(0, 16))).toEqual(pinnedDigests)
+    expect(createHash('sha256').update(digests.join()).digest('hex').slice(0, 16)).toBe(pinnedDigestOfAll)
   })
 
   it('have the same history whatever was simulated before', async () => {
@@ -124,9 +123,5 @@ const everyAnswer = [
   'response-not-kept',
 ]
 
-const pinnedDigests: Record<number, string> = {
-  1: '17417b7d29d80aab',
-  2: '28118c1d3bcbd12c',
-  3: '35ada96adada565b',
-  4: '35e5ec662022aea6',
-}
+const pinnedDigests = ['17417b7d29d80aab', '28118c1d3bcbd12c', '35ada96adada565b']
+const pinnedDigestOfAll = '6eb0ef8d9e2d6ea8'

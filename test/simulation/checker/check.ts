@@ -27,8 +27,10 @@ const rules: readonly Rule[] = [
   refusalsAreTrue,
   neverStuck,
   failsClosed,
+  closesForGood,
   toldInTime,
   calmIsCalm,
+  nothingIsNoRiddle,
   waitersHear,
   everybodyHears,
 ]
@@ -177,12 +179,15 @@ function* refusalsAreTrue(key: KeyFacts): Iterable<Broken> {
 /** 7: in progress at most a lease and a beat after the last sign of life. */
 function* neverStuck(key: KeyFacts, facts: Facts): Iterable<Broken> {
   const { leaseMs, lateMs, storeTimeoutMs } = facts.terms
-  const graceMs = leaseMs + 2 * lateMs + storeTimeoutMs + 50
+  // Where nothing fails, a record has ended before its end is told.
+  const graceMs = facts.terms.calm ? 50 : leaseMs + 2 * lateMs + storeTimeoutMs + 50
   for (const request of key.requests) {
-    if (request.answer?.says !== 'in-progress') continue
+    const { answer } = request
+    if (answer?.says !== 'in-progress') continue
     let aliveMs = Number.NEGATIVE_INFINITY
     for (const other of key.requests) {
-      if (other !== request) aliveMs = Math.max(aliveMs, signOfLifeMs(other, facts))
+      if (other !== request && other.sentMs <= answer.atMs)
+        aliveMs = Math.max(aliveMs, signOfLifeMs(other, facts))
     }
     if (request.sentMs > aliveMs + graceMs) {
       yield [
@@ -195,12 +200,15 @@ function* neverStuck(key: KeyFacts, facts: Facts): Iterable<Broken> {
 
 /** Until when somebody may have renewed the claim of a request. */
 function signOfLifeMs({ sentMs, run, asked, answer }: RequestFacts, { terms, endedMs }: Facts): number {
+  // Who only looked at the record keeps nothing alive; a waiter may have claimed, and a lost claim may land.
+  if (terms.calm && terms.waitMs === 0 && answer?.says === 'in-progress') return Number.NEGATIVE_INFINITY
   const process = run?.process ?? answer?.process
   const diedMs =
     process === undefined ? Math.max(sentMs, ...endedMs.values()) : (endedMs.get(process) ?? never)
   const deferred = asked !== undefined || (answer?.says === 'answered' && !answer.recorded)
   if (deferred && !terms.calm) return diedMs
-  if (run !== undefined && run.endMs === never) return Math.min(diedMs, run.startMs + terms.maxRunMs)
+  if (run !== undefined && run.endMs === never)
+    return Math.min(diedMs, run.startMs + terms.maxRunMs + terms.leaseMs)
   if (answer !== undefined) return Math.min(diedMs, answer.atMs)
   return process === undefined ? Math.max(diedMs, sentMs + terms.storeTimeoutMs) : diedMs
 }
@@ -209,10 +217,22 @@ function signOfLifeMs({ sentMs, run, asked, answer }: RequestFacts, { terms, end
 function* failsClosed(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
   const waitingMs = terms.waitMs > 0 ? terms.waitMs + terms.storeTimeoutMs + 1_000 : 0
   const limitMs = terms.storeTimeoutMs + waitingMs + 2
+  for (const { run, token } of key.runs) {
+    if (token === 0 && !terms.bypass) yield ['Fail closed', `run ${run} was unprotected`]
+  }
   for (const { number, answer } of key.requests) {
     if (answer?.says !== 'store-unavailable' || answer.tookMs === undefined) continue
     if (answer.tookMs > limitMs)
       yield ['Fail closed', `request ${number} waited ${answer.tookMs} ms for its 503`]
+  }
+}
+
+/** 8.2: a process that was told to end starts no more handlers, but after a recovery that was under way. */
+function* closesForGood({ runs }: KeyFacts, { closingMs }: Facts): Iterable<Broken> {
+  for (const { run, process, startMs, request, token } of runs) {
+    const fromMs = closingMs.get(process) ?? never
+    if (startMs <= fromMs || request.asked !== undefined || token === 0) continue
+    yield ['Closes for good', `run ${run} began after ${process} was told to end`]
   }
 }
 
@@ -223,6 +243,15 @@ function* toldInTime({ requests }: KeyFacts, { terms }: Facts): Iterable<Broken>
     if (answer.tookMs > terms.storeTimeoutMs + 2) {
       yield ['Told in time', `request ${number} waited ${answer.tookMs} ms after its handler had ended`]
     }
+  }
+}
+
+/** 3.10: a claim that was given up leaves nothing behind: where no handler did anything, the outcome is known. */
+function* nothingIsNoRiddle(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
+  if (!terms.gentle || key.runs.some(({ how }) => how !== 'nothing')) return
+  for (const { number, client, answer } of key.requests) {
+    if (client !== 'probe' || answer?.says !== 'outcome-unknown') continue
+    yield ['No false alarm', `request ${number} heard "outcome-unknown", and nothing had ever happened`]
   }
 }
 

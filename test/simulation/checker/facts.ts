@@ -42,6 +42,8 @@ export interface Facts {
   readonly runs: ReadonlyMap<number, RunFacts>
   /** When each life of a process ended. */
   readonly endedMs: ReadonlyMap<string, number>
+  /** When each life of a process was told to end. */
+  readonly closingMs: ReadonlyMap<string, number>
 }
 
 export const never = Number.POSITIVE_INFINITY
@@ -51,6 +53,7 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
   const requests = new Map<number, RequestFacts>()
   const runs = new Map<number, RunFacts>()
   const endedMs = new Map<string, number>()
+  const closingMs = new Map<string, number>()
   const forgotMs: number[] = []
   const keyFacts = (key: string): KeyFacts => {
     const facts = keys.get(key) ?? { key, requests: [], runs: [], settledMs: [], answeredMs: [] }
@@ -120,11 +123,14 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
       case 'crashed':
         endedMs.set(entry.process, atMs)
         break
+      case 'closing':
+        closingMs.set(entry.process, atMs)
+        break
       case 'started':
     }
   }
   for (const facts of keys.values()) facts.settledMs.push(...forgotMs)
-  return { terms, keys, runs, endedMs }
+  return { terms, keys, runs, endedMs, closingMs }
 }
 
 function required<T>(all: ReadonlyMap<number, T>, number: number): T {

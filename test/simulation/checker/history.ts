@@ -31,7 +31,8 @@ export type Happening =
   | { readonly kind: 'settled'; readonly key: string; readonly how: 'released' | 'answered' | 'deleted' }
   /** The store lost all records. */
   | { readonly kind: 'forgot' }
-  | { readonly kind: 'crashed' | 'started'; readonly process: string }
+  /** `closing`: it was told to end, and takes no more requests. */
+  | { readonly kind: 'crashed' | 'started' | 'closing'; readonly process: string }
 
 export type Answer = {
   readonly kind: 'answer'
@@ -73,6 +74,10 @@ export interface Terms {
   readonly retainMs: number
   /** No message was late or lost, no process stalled or died, no clock moved. */
   readonly calm: boolean
+  /** Every message arrives once, and well within a lease, or never; and no process stalled or died. */
+  readonly gentle: boolean
+  /** A store that is down lets requests run unprotected. */
+  readonly bypass: boolean
   /** How late a message can be. */
   readonly lateMs: number
   /** How far the store's clock was put forward, in all. */

@@ -64,13 +64,16 @@ function brokenByClaim(
 }
 
 function brokenByWrite(
-  { ghost, requesters }: World,
+  { ghost, requesters, nowMs }: World,
   { verb, from }: Message,
   write: Write,
   before: Write,
 ): string | undefined {
   if (write === undefined) return undefined
   if (verb === 'abandon' && before?.owner !== nameOf(from)) return 'abandon undid the claim of another (2.8).'
+  if (verb === 'settle' && before?.state === 'running' && before.leaseUntilMs > nowMs) {
+    return 'A run that is alive was settled (2.9).'
+  }
   if (verb === 'settle' && write.token <= ghost.latestToken) return 'A settlement took no new token (2.9).'
   if (isHeldWrite(verb) && before !== undefined) {
     const token = requesters[from]?.token ?? 0

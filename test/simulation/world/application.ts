@@ -246,10 +246,10 @@ class Exchange {
     const { chance, number, client } = this.#request
     await this.#life.sleep(1 + (chance % 7))
     const run = world.ledger.get(this.#account)
-    const knows = client === 'probe' || chance % 11 !== 0
+    const knows = client === 'probe' || chance % 4 !== 0
     const verdict = !knows ? 'refuse' : run === undefined ? 'rerun' : 'found'
     world.note({ kind: 'asked', request: number, verdict })
-    if (!knows && chance % 2 === 0) throw new Error('The bank does not answer.')
+    if (!knows && chance % 8 === 0) throw new Error('The bank does not answer.')
     return run === undefined || !knows ? (knows ? 'rerun' : 'refuse') : run
   }
 

@@ -66,6 +66,7 @@ export class Server {
   async shutdown(graceMs: number, downMs: number): Promise<void> {
     const life = this.#life
     if (life === undefined) return
+    this.#world.note({ kind: 'closing', process: life.name })
     await life.engine.close({ graceMs })
     if (this.#life === life) this.crash(downMs)
   }

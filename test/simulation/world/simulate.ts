@@ -113,7 +113,7 @@ function strike(world: World, machine: StoreMachine, servers: readonly Server[],
       world.fault('crash')
       return server?.crash(fault.downMs)
     case 'shutdown':
-      world.fault('shutdown', () => `${server?.name} shuts down`)
+      world.fault('shutdown')
       return void server?.shutdown(fault.graceMs, fault.downMs)
     case 'stall':
       world.fault(
@@ -164,6 +164,14 @@ async function settle(world: World, machine: StoreMachine, key: string, how: str
   }
 }
 
+/** Claims that were given up are undone for one lease. */
+function isGentle({ faults, network, leaseMs, storeTimeoutMs }: Plan, lateMs: number): boolean {
+  const harmless = faults.every(
+    ({ kind }) => !['crash', 'shutdown', 'stall', 'settle', 'store-forgets'].includes(kind),
+  )
+  return harmless && network.duplicated === 0 && 2 * lateMs + storeTimeoutMs < leaseMs
+}
+
 function termsOf(plan: Plan): Terms {
   const { leaseMs, maxRunMs, storeTimeoutMs, waitMs, calm, network } = plan
   const forwardMs = plan.faults.reduce(
@@ -181,6 +189,8 @@ function termsOf(plan: Plan): Terms {
     storeTimeoutMs,
     waitMs,
     calm,
+    gentle: isGentle(plan, network.lateMs + network.delayMs + storeOutageMs),
+    bypass: plan.bypass,
     forwardMs,
     retainMs: Math.min(plan.retainMs, plan.retainUnknownMs),
     lateMs: network.lateMs + network.delayMs + storeOutageMs,

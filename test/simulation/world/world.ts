@@ -86,6 +86,8 @@ function describe(happening: Happening): string {
       return `${happening.process} crashes`
     case 'started':
       return `${happening.process} starts`
+    case 'closing':
+      return `${happening.process} is told to end`
   }
 }
 
