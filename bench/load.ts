@@ -39,7 +39,7 @@ export async function load({ url, traffic, requests, connections }: Load): Promi
     ],
   }) as Promise<Result> & Instance
   // Autocannon ends a run on the next full second, which would be most of a short one.
-  attack.on('response', () => {
+  void attack.on('response', () => {
     lastAnswerMs = performance.now()
   })
   const result = await attack
