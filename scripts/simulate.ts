@@ -131,7 +131,7 @@ async function inParallel(
 
 async function sent(worker: Worker, chunk: Chunk): Promise<ChunkResult> {
   // A worker thread has no origin, unlike a window.
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that rule is for windows
   worker.postMessage(chunk)
   try {
     const [result]: ChunkResult[] = await once(worker, 'message')
@@ -150,7 +150,7 @@ function serveChunks(): void {
 }
 
 function reportBack(result: ChunkResult): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that rule is for windows
   parentPort?.postMessage(result)
 }
 

@@ -1,4 +1,3 @@
-/* oxlint-disable no-await-in-loop -- waiting is what the loop is for */
 // Server processes for tests and benchmarks: each in a temporary folder, on loopback, and stopped by its pid.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,3 @@
-/* oxlint-disable no-await-in-loop -- nodes are told of a change one after the other */
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   freePort,

@@ -138,7 +138,6 @@ class RedisStore implements Store {
     this.#assertOpen()
     const results: RenewResult[] = []
     for (let start = 0; start < leases.length; start += renewalsAtOnce) {
-      // oxlint-disable-next-line no-await-in-loop -- one batch at a time is the point
       results.push(...(await this.#renewBatch(leases.slice(start, start + renewalsAtOnce))))
     }
     return results

@@ -19,7 +19,6 @@ describe('Deadline', () => {
     const { deadline } = createDeadline()
     expect(await deadline.bound(Promise.resolve(7))).toBe(7)
     const error = { not: 'an Error' }
-    // oxlint-disable-next-line prefer-promise-reject-errors -- a driver may reject with anything
     await expect(deadline.bound(Promise.reject(error))).rejects.toBe(error)
   })
 

@@ -121,7 +121,6 @@ describe('an error', () => {
   ])('may be anything: %s', async (_, thrown, message) => {
     const { once } = createRuns()
     let caught: unknown = 'nothing'
-    // oxlint-disable-next-line only-throw-error -- functions do throw such things
     await once
       .run(request, () => {
         throw thrown

@@ -93,7 +93,7 @@ export class Server {
 
   /** Repeats the request until it gets an answer that `accept` likes. */
   async orderUntil(request: OrderRequest, accept: (answer: Answer) => boolean): Promise<Answer> {
-    const giveUpAt = Date.now() + 30_000
+    const giveUpAt = Date.now() + 10_000
     for (;;) {
       const answer = await this.order(request)
       if (accept(answer)) return answer

@@ -1,4 +1,3 @@
-/* oxlint-disable no-await-in-loop -- a caller sends one request after the other */
 // Requests under load while their store breaks, and an account of what they did.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'

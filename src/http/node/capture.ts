@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { Finished } from '../../core/lease.ts'
 import type { HeaderList, StoredResponse, TombstoneReason } from '../../core/record.ts'
 import { entombed } from '../../core/tombstone.ts'
 import { CapturedBody } from './captured-body.ts'
+import type { CapturedRun, OriginalMethods } from './captured-run.ts'
 import { type Callback, type Chunk, dataArguments, toBytes } from './data-arguments.ts'
 import { cutOffHere, detachFromClient, endDetached, onLateDestroy } from './detached.ts'
 import {
@@ -24,21 +24,6 @@ import {
 import { type HeaderSeal, sealHeaders, unsealHeaders } from './sealed-headers.ts'
 import { WithheldBytes } from './withheld-bytes.ts'
 
-/** What a capture needs to know and to tell. */
-export interface CapturedRun {
-  readonly maxResponseBytes: number
-  /** Records the answer. Never rejects. */
-  finish(response: StoredResponse): Promise<Finished>
-  /** Picks the headers that a record keeps. */
-  recordable(headers: HeaderList): HeaderList
-  /** The handler has decided on status and headers; `headers` are those it set or changed. */
-  onHead(headers: HeaderList): void
-  /** Adds this exchange's own headers, just before they leave. */
-  decorate(response: ServerResponse): void
-  /** Answers in place of the handler whose lease was lost, before anything was sent. */
-  refuse(response: ServerResponse): void
-}
-
 /**
  * Lets a handler's answer through as it is written, keeps a copy, and holds back what would complete it for
  * the client until the record is durable: the last byte of a body with a declared length, the headers of an
@@ -56,17 +41,6 @@ interface Head {
   readonly status: number
   readonly reason: string | undefined
   readonly headers: HeaderList
-}
-
-/** The methods that stood on the response before, in the one form each that is used here. */
-interface OriginalMethods {
-  writeHead(status: number, reason?: string): unknown
-  write(chunk: Buffer, callback?: Callback): boolean
-  end(chunk: Buffer | undefined, callback?: Callback): unknown
-  flushHeaders(): void
-  destroy(error?: Error): ServerResponse
-  emit(event: string, ...args: unknown[]): boolean
-  addTrailers(trailers: OutgoingHttpHeaders): void
 }
 
 class ResponseCapture {

@@ -14,6 +14,8 @@ export class ForwardClock {
   readonly #clock: Clock
   #lastMs = 0
   #lastMonotonicMs: number
+  /** The wall clock was set back, and has not caught up yet. */
+  #behind = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -23,9 +25,13 @@ export class ForwardClock {
   /** `storedMs`: the largest time that any process has written into the store. */
   now(storedMs = 0): number {
     const monotonicMs = this.#clock.monotonic()
-    const flowedMs = this.#lastMs + Math.max(0, monotonicMs - this.#lastMonotonicMs)
+    const passedMs = Math.max(0, monotonicMs - this.#lastMonotonicMs)
+    const flowedMs = this.#lastMs + passedMs
     const wallMs = this.#clock.now()
-    this.#lastMs = Math.max(wallMs >= this.#lastMs ? wallMs : flowedMs, storedMs)
+    // Compared with the time that has flowed, not with the last call: a step back by less than the time since
+    // then would pass unseen, and every lease would be longer by it.
+    this.#behind = wallMs < flowedMs - (this.#behind ? 0 : toleranceMs(passedMs))
+    this.#lastMs = Math.max(this.#behind ? flowedMs : Math.max(wallMs, this.#lastMs), storedMs)
     this.#lastMonotonicMs = monotonicMs
     return Math.floor(this.#lastMs)
   }
@@ -40,4 +46,10 @@ export class ForwardClock {
     // Beyond that the token is another store's or damaged, and would throw the clock into the far future.
     if (leadMs > 0 && leadMs <= maxTokenLeadMs) this.#lastMs = afterTokenMs
   }
+}
+
+/** By so much a wall clock that is being slowed down to the right time falls behind: it must be followed. */
+function toleranceMs(passedMs: number): number {
+  // Twice what time daemons slow a clock down by (500 parts in a million).
+  return Math.max(20, passedMs * 0.001)
 }

@@ -65,7 +65,6 @@ export class Gate {
       if (performance.now() >= giveUpAtMs) {
         throw new IdempotencyError('store-failed', 'The Redis client is not connected to its server.')
       }
-      // oxlint-disable-next-line no-await-in-loop -- waiting is what the loop is for
       await sleep(pollMs, undefined, { ref: false })
     }
   }

@@ -1,4 +1,3 @@
-/* oxlint-disable no-await-in-loop -- a page is read step by step, so that it can end early */
 import { invalidOption } from '../../core/errors.ts'
 import type {
   InspectedRecord,
