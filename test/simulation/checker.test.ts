@@ -17,6 +17,7 @@ const terms: Terms = {
   bypass: false,
   lateMs: 5,
   forwardMs: 0,
+  sleptMs: 0,
 }
 
 describe('the checker', () => {
@@ -161,6 +162,19 @@ describe('the checker', () => {
     )
   })
 
+  it('refuses "in progress" for a run that never ends, but while its machine slept', () => {
+    const askedAt = (atMs: number) => [
+      at(0, request(1)),
+      at(1, run(1, 1)),
+      at(atMs, request(2)),
+      at(atMs + 1, { kind: 'answer', request: 2, process: 's', says: 'in-progress' }),
+    ]
+    expect(promises(askedAt(1_100))).toEqual([])
+    expect(promises(askedAt(1_400))).toEqual(['Never stuck'])
+    expect(promises(askedAt(1_400), { ...terms, sleptMs: 300 })).toEqual([])
+    expect(promises(askedAt(1_700), { ...terms, sleptMs: 300 })).toEqual(['Never stuck'])
+  })
+
   it('refuses a probe without a definite answer', () => {
     const probe = { ...request(2), client: 'probe' }
     expect(promises([...paid, at(9_000, probe)])).toEqual(['Never stuck'])
@@ -206,6 +220,9 @@ describe('the checker', () => {
     expect(
       promises([...riddle.slice(0, 1), at(1, run(1, 1)), ...riddle.slice(1)], { ...terms, gentle: true }),
     ).toEqual([])
+    const asked = (verdict: 'refuse' | 'rerun') => at(10, { kind: 'asked', request: 1, verdict } as const)
+    expect(promises([...riddle, asked('refuse')], { ...terms, gentle: true })).toEqual([])
+    expect(promises([...riddle, asked('rerun')], { ...terms, gentle: true })).toEqual(['No false alarm'])
   })
 
   it('refuses "in progress" after the end was told, where nothing failed', () => {

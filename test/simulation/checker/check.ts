@@ -207,8 +207,9 @@ function signOfLifeMs({ sentMs, run, asked, answer }: RequestFacts, { terms, end
     process === undefined ? Math.max(sentMs, ...endedMs.values()) : (endedMs.get(process) ?? never)
   const deferred = asked !== undefined || (answer?.says === 'answered' && !answer.recorded)
   if (deferred && !terms.calm) return diedMs
+  // A run's time is counted on its machine's monotonic clock, which sleeps when the machine does.
   if (run !== undefined && run.endMs === never)
-    return Math.min(diedMs, run.startMs + terms.maxRunMs + terms.leaseMs)
+    return Math.min(diedMs, run.startMs + terms.maxRunMs + terms.sleptMs + terms.leaseMs)
   if (answer !== undefined) return Math.min(diedMs, answer.atMs)
   return process === undefined ? Math.max(diedMs, sentMs + terms.storeTimeoutMs) : diedMs
 }
@@ -249,6 +250,9 @@ function* toldInTime({ requests }: KeyFacts, { terms }: Facts): Iterable<Broken>
 /** 3.10: a claim that was given up leaves nothing behind: where no handler did anything, the outcome is known. */
 function* nothingIsNoRiddle(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
   if (!terms.gentle || key.runs.some(({ how }) => how !== 'nothing')) return
+  // The application itself said that it can't tell. That stands, even against a late owner that could have told:
+  // its token is stale by then, and nobody listens to stale tokens.
+  if (key.requests.some(({ asked }) => asked === 'refuse')) return
   for (const { number, client, answer } of key.requests) {
     if (client !== 'probe' || answer?.says !== 'outcome-unknown') continue
     yield ['No false alarm', `request ${number} heard "outcome-unknown", and nothing had ever happened`]

@@ -82,6 +82,8 @@ export interface Terms {
   readonly lateMs: number
   /** How far the store's clock was put forward, in all. */
   readonly forwardMs: number
+  /** How long machines slept, in all, and their monotonic clocks with them. */
+  readonly sleptMs: number
 }
 
 export interface Violation {

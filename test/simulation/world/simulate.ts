@@ -182,6 +182,10 @@ function termsOf(plan: Plan): Terms {
     (sum, fault) => sum + (fault.kind === 'store-stall' ? fault.forMs : 0),
     0,
   )
+  const sleptMs = plan.faults.reduce(
+    (sum, fault) => sum + (fault.kind === 'stall' && fault.suspended ? fault.forMs : 0),
+    0,
+  )
   return {
     reconciles: plan.recoveries.includes('reconcile'),
     leaseMs,
@@ -194,5 +198,6 @@ function termsOf(plan: Plan): Terms {
     forwardMs,
     retainMs: Math.min(plan.retainMs, plan.retainUnknownMs),
     lateMs: network.lateMs + network.delayMs + storeOutageMs,
+    sleptMs,
   }
 }
