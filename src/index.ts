@@ -26,10 +26,13 @@ export {
   type RecoveryOption,
   type RunOptions,
 } from './core/options.ts'
-export { type RunContext, type RunRecoveryContext, type RunRequest } from './core/run.ts'
+export { type RunContext } from './core/run-context.ts'
+export { type RunRecoveryContext, type RunRequest } from './core/run.ts'
 export { type Duration } from './protocol/duration.ts'
 export { type ProblemCode, problemCodes } from './protocol/codes.ts'
 export { type Problem } from './protocol/problem.ts'
 export * from './core/record.ts'
+export * from './core/journal.ts'
+export { type StepOptions, type StepRunner, type TransactionOptions } from './core/steps.ts'
 export * from './core/store.ts'
 export { memoryStore } from './stores/memory.ts'

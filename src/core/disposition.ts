@@ -12,16 +12,19 @@ export type Verdict = 'keep' | 'release'
 /**
  * Which outcomes are kept. An answer that proves that nothing ran is released; an answer after which effects
  * may have happened is kept, and under `'rerun'` handed to the next try instead.
+ *
+ * @param stepBegan Whether a step of this or an earlier attempt may have had its effect.
  */
 export function dispositionOf(
   status: number,
   recovery: RecoveryMode,
   verdict: Verdict | undefined,
+  stepBegan: boolean,
 ): Disposition {
   const failed = isFailure(status)
-  if (verdict === 'release') return { kind: 'release', clean: true }
+  if (verdict === 'release') return { kind: 'release', clean: !stepBegan }
   if (verdict === 'keep') return { kind: 'keep', failed }
-  if (refusedBeforeRunning.has(status)) return { kind: 'release', clean: true }
+  if (refusedBeforeRunning.has(status) && !stepBegan) return { kind: 'release', clean: true }
   if (failed && recovery === 'rerun') return { kind: 'release', clean: false }
   return { kind: 'keep', failed }
 }

@@ -11,7 +11,8 @@ import { Heartbeat } from './heartbeat.ts'
 import { keepProcessAlive } from './keep-alive.ts'
 import { Lease, type LeaseKeeper } from './lease.ts'
 import { Misuse, safely } from './misuse.ts'
-import type { StoredResponse } from './record.ts'
+import type { Journal, JournalOpening } from './journal.ts'
+import type { StepRecord, StoredResponse } from './record.ts'
 import { reconcile } from './recovery.ts'
 import { Renewals } from './renewals.ts'
 import type { Call, EngineSettings } from './settings.ts'
@@ -21,6 +22,7 @@ import type {
   ClaimRequest,
   ClaimResult,
   HeldLease,
+  StepChange,
   Store,
   Unsubscribe,
   WriteResult,
@@ -61,6 +63,7 @@ export class Engine implements LeaseKeeper {
     this.#waiting = new Waiting((id, listener) => this.#watch(id, listener), clock, settings.maxWaiters)
     this.#unfinished = new UnfinishedWork(clock)
     attach(store)
+    if (settings.journal !== undefined) attach(settings.journal)
     if (!store.durable && process.env['NODE_ENV'] === 'production') {
       this.misuse.report('memory-store-in-production')
     }
@@ -108,6 +111,15 @@ export class Engine implements LeaseKeeper {
     }
   }
 
+  get journal(): Journal | undefined {
+    return this.#settings.journal
+  }
+
+  recordStep(held: HeldLease, change: StepChange): Promise<WriteResult> {
+    const recorder = this.#settings.journal ?? this.#store
+    return this.#bounded('step', () => recorder.recordStep(held, change))
+  }
+
   async #begin(call: Call, request: ClaimRequest): Promise<Decision> {
     const sentMs = this.nowMs()
     let result: ClaimResult
@@ -142,12 +154,56 @@ export class Engine implements LeaseKeeper {
   async #grant(call: Call, request: ClaimRequest, result: ClaimedResult, sentMs: number): Promise<Decision> {
     const { token, attempt, takeover } = result
     const held: HeldLease = { ...request, token, attempt, takeover: takeover !== undefined }
+    const journal = this.#settings.journal
+    if (journal !== undefined) return this.#openJournal(journal, held, call, result, sentMs)
+    return this.#start(call, held, result, result.steps ?? [], sentMs)
+  }
+
+  async #openJournal(
+    journal: Journal,
+    held: HeldLease,
+    call: Call,
+    result: ClaimedResult,
+    sentMs: number,
+  ): Promise<Decision> {
+    const { policy, maxRunMs } = call.settings
+    const keepMs = Math.max(policy.retainMs, policy.retainUnknownMs) + maxRunMs + journalMarginMs
+    let opening: JournalOpening
+    try {
+      opening = await this.#bounded('open-journal', () => journal.open(held, keepMs))
+    } catch (error) {
+      this.#abandon(held)
+      return this.#withoutStore(call, held, error)
+    }
+    switch (opening.kind) {
+      case 'opened':
+        return this.#start(call, held, result, opening.steps, sentMs)
+      case 'stale':
+        // A clock went back, or this claim was replaced already. A later claim has a later token.
+        this.#abandon(held)
+        return this.#reject(call, held, 'store-unavailable', { detail: journalIsAhead })
+      case 'mismatch':
+        // The store forgot this key, and the journal did not.
+        this.#abandon(held)
+        return this.#reject(call, held, 'key-reused')
+    }
+  }
+
+  async #start(
+    call: Call,
+    held: HeldLease,
+    result: ClaimedResult,
+    steps: readonly StepRecord[],
+    sentMs: number,
+  ): Promise<Decision> {
+    const { token, attempt, takeover } = result
     const lease = new Lease(this, {
       held,
       key: call.key,
       scope: String(call.scope),
       maxRunMs: call.settings.maxRunMs,
       takeover,
+      steps,
     })
     this.#renewals.add(lease, sentMs)
     this.#unfinished.begin()
@@ -162,8 +218,8 @@ export class Engine implements LeaseKeeper {
 
     const recovered = await reconcile(call.settings.reconcile, lease, takeover, this.events)
     if (recovered.kind === 'rerun') return { kind: 'proceed', lease }
-    if (recovered.kind === 'refuse') return this.#reject(call, request, 'outcome-unknown')
-    return this.#replay(call, request, recovered.response, request.policy.retainMs, false)
+    if (recovered.kind === 'refuse') return this.#reject(call, held, 'outcome-unknown')
+    return this.#replay(call, held, recovered.response, held.policy.retainMs, false)
   }
 
   #replay(
@@ -328,6 +384,8 @@ export class Engine implements LeaseKeeper {
       this.#unacknowledged.giveUp()
       await this.#deadline.bound(this.#abandoned.close()).catch(ignore)
       this.#heartbeat.stop()
+      const { journal } = this.#settings
+      if (journal !== undefined && detach(journal)) await this.#bounded('close', () => journal.close())
       if (detach(this.#store)) await this.#bounded('close', () => this.#store.close())
     } finally {
       letProcessEnd()
@@ -352,6 +410,11 @@ function shuttingDown(): IdempotencyError {
 
 function ignore(): void {}
 
+/** How long a journal remembers beyond the record: clocks differ, and messages are late. */
+const journalMarginMs = 3_600_000
+
+const journalIsAhead =
+  'The journal of this key is ahead of its record, so the request was not run. Send the same request with the same key again.'
 const incomparable =
   'The record of this key was written by another release, so it cannot be compared with this request.'
 const unreadable = 'The record of this key cannot be read, so nobody can tell what became of it.'

@@ -12,6 +12,13 @@ export type ErrorCode =
   | 'store-failed'
   | 'schema-too-new'
   | 'sqlite-missing'
+  | 'invalid-step'
+  | 'duplicate-step'
+  | 'step-after-answer'
+  | 'step-input-changed'
+  | 'step-result-not-kept'
+  | 'transaction-unavailable'
+  | 'commit-unknown'
   | 'unkeyed'
 
 /**

@@ -35,6 +35,10 @@ export type IdempotencyEvent =
   | (About & { readonly type: 'reconciled'; readonly verdict: 'response' | 'rerun' | 'refuse' })
   /** The `recovery` function failed, which counts as `'refuse'`. */
   | (About & { readonly type: 'reconciled'; readonly verdict: 'threw'; readonly error: unknown })
+  /** A step was met that an earlier attempt began and nobody knows the end of: the outcome is unknown. */
+  | (About & { readonly type: 'step-unknown'; readonly name: string })
+  /** Remembered steps that a finished run did not come to: has its code changed? */
+  | (About & { readonly type: 'steps-unvisited'; readonly names: readonly string[] })
   /** A later token exists: another run took over, or an operator settled the record. */
   | (About & { readonly type: 'lease-lost'; readonly token: number })
   /** The handler did not answer within `maxRun`; its lease is no longer renewed. */
@@ -46,7 +50,16 @@ export type IdempotencyEvent =
   | (About & { readonly type: 'record-lost' })
   | { readonly type: 'store-error'; readonly operation: StoreOperation; readonly error: unknown }
 
-export type StoreOperation = 'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'watch' | 'close'
+export type StoreOperation =
+  | 'claim'
+  | 'renew'
+  | 'complete'
+  | 'release'
+  | 'abandon'
+  | 'step'
+  | 'open-journal'
+  | 'watch'
+  | 'close'
 
 /** A promise that it returns is not awaited; a rejection is logged. */
 export type EventListener = (event: IdempotencyEvent) => void

@@ -1,7 +1,8 @@
 import { Engine } from './engine.ts'
 import { type EngineOptions, engineReaders, engineSettings } from './options.ts'
 import { duration, readOptions } from './option-readers.ts'
-import { run, type RunContext, type RunRequest } from './run.ts'
+import type { RunContext } from './run-context.ts'
+import { run, type RunRequest } from './run.ts'
 import type { Store } from './store.ts'
 
 /** The engine for any function: queue consumers, webhooks, jobs. */

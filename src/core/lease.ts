@@ -1,23 +1,28 @@
 import { IdempotencyError } from './errors.ts'
-import { dispositionOf, type Verdict } from './disposition.ts'
+import { type Disposition, dispositionOf, type Verdict } from './disposition.ts'
 import type { Events } from './events.ts'
-import type { StoredResponse } from './record.ts'
+import type { Journal, TransactionRequest } from './journal.ts'
+import type { StepRecord, StoredResponse } from './record.ts'
 import type { RenewableLease } from './renewals.ts'
-import type { HeldLease, Outcome, Takeover, WriteResult } from './store.ts'
+import { type StepKeeper, Steps, transactionUnavailable } from './steps.ts'
+import type { HeldLease, Outcome, StepChange, Takeover, WriteResult } from './store.ts'
 import type { FinalWrite } from './unacknowledged.ts'
 
 /**
  * How a run ended for its record.
  * `recorded`, `released`: the store has it. `deferred`: the store is down and the engine goes on trying, so
- * the client may be told the truth. `stale`: another run took over, and this answer must not be told.
+ * the client may be told the truth. `withheld`: another run took over, or met a step of which nobody knows the end;
+ * this answer must not be told.
  */
-export type Finished = 'recorded' | 'released' | 'deferred' | 'stale'
+export type Finished = 'recorded' | 'released' | 'deferred' | 'withheld'
 
 /** What a lease needs from the engine that granted it. */
 export interface LeaseKeeper {
   readonly events: Events
   nowMs(): number
+  readonly journal: Journal | undefined
   write(lease: Lease, write: FinalWrite): Promise<WriteResult | 'deferred'>
+  recordStep(held: HeldLease, change: StepChange): Promise<WriteResult>
 }
 
 export interface LeaseDetails {
@@ -26,10 +31,12 @@ export interface LeaseDetails {
   readonly scope: string
   readonly maxRunMs: number
   readonly takeover: Takeover | undefined
+  /** What earlier attempts left. */
+  readonly steps: readonly StepRecord[]
 }
 
 /** The right to run the handler for one record, and to write its one outcome. */
-export class Lease implements RenewableLease {
+export class Lease implements RenewableLease, StepKeeper {
   readonly held: HeldLease
   readonly key: string
   readonly scope: string
@@ -43,6 +50,8 @@ export class Lease implements RenewableLease {
   #controller: AbortController | undefined
   #lost: IdempotencyError | undefined
   #announced = false
+  /** Made when the handler asks for it, unless there is something to remember. */
+  #steps: Steps | undefined
   #finished: Promise<Finished> | undefined
 
   constructor(keeper: LeaseKeeper, details: LeaseDetails) {
@@ -53,6 +62,24 @@ export class Lease implements RenewableLease {
     this.maxRunMs = details.maxRunMs
     this.takeover = details.takeover
     this.#startedMs = keeper.nowMs()
+    if (details.steps.length > 0) this.#steps = new Steps(this, details.steps)
+  }
+
+  get events(): Events {
+    return this.#keeper.events
+  }
+
+  get lost(): IdempotencyError | undefined {
+    return this.#lost
+  }
+
+  get answered(): boolean {
+    return this.#finished !== undefined
+  }
+
+  get steps(): Steps {
+    this.#steps ??= new Steps(this, [])
+    return this.#steps
   }
 
   /** Aborts when the lease is lost, with an {@link IdempotencyError} of code `outcome-unknown`. */
@@ -81,12 +108,27 @@ export class Lease implements RenewableLease {
     return this.#finished
   }
 
+  /** Records what `recovery` found out about an earlier attempt. */
+  conclude(response: StoredResponse): Promise<Finished> {
+    const { recovery } = this.held.policy
+    this.#finished ??= this.#record(response, dispositionOf(response.status, recovery, 'keep', true))
+    return this.#finished
+  }
+
   /** Records that nobody knows whether the effect happened. */
   async finishUnknown(): Promise<void> {
-    this.#finished ??= this.#write({ kind: 'complete', outcome: { kind: 'unknown' } }).then((result) =>
-      result === 'written' ? 'recorded' : result,
-    )
+    this.#finished ??= this.#finishUnknown()
     await this.#finished
+  }
+
+  recordStep(change: StepChange): Promise<WriteResult> {
+    return this.#keeper.recordStep(this.held, change)
+  }
+
+  async transact(name: string, request: TransactionRequest): Promise<WriteResult> {
+    const { journal } = this.#keeper
+    if (journal === undefined) throw transactionUnavailable(name)
+    return journal.transact(request)
   }
 
   onStale(): void {
@@ -112,18 +154,31 @@ export class Lease implements RenewableLease {
   }
 
   async #finish(response: StoredResponse, verdict: Verdict | undefined): Promise<Finished> {
-    const disposition = dispositionOf(response.status, this.held.policy.recovery, verdict)
+    const steps = this.#steps
+    if (steps !== undefined) {
+      await steps.settled()
+      if (steps.metUnknown) {
+        await this.#finishUnknown()
+        return 'withheld'
+      }
+      steps.reportUnvisited()
+    }
+    const { recovery } = this.held.policy
+    return this.#record(response, dispositionOf(response.status, recovery, verdict, steps?.began === true))
+  }
+
+  async #record(response: StoredResponse, disposition: Disposition): Promise<Finished> {
     const { about } = this
     if (disposition.kind === 'release') {
       const result = await this.#write(disposition)
-      if (result !== 'written') return result
+      if (result !== 'written') return result === 'stale' ? 'withheld' : result
       this.#keeper.events.emit({ ...about, ...disposition, type: 'released', durationMs: this.ageMs })
       return 'released'
     }
     const { failed } = disposition
     const outcome: Outcome = { kind: 'response', failed, response }
     const result = await this.#write({ kind: 'complete', outcome })
-    if (result !== 'written') return result
+    if (result !== 'written') return result === 'stale' ? 'withheld' : result
     this.#keeper.events.emit({
       ...about,
       type: 'completed',
@@ -133,6 +188,12 @@ export class Lease implements RenewableLease {
       durationMs: this.ageMs,
     })
     return 'recorded'
+  }
+
+  async #finishUnknown(): Promise<Finished> {
+    const result = await this.#write({ kind: 'complete', outcome: { kind: 'unknown' } })
+    if (result === 'stale') return 'withheld'
+    return result === 'written' ? 'recorded' : result
   }
 
   async #write(write: FinalWrite): Promise<WriteResult | 'deferred'> {

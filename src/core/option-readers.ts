@@ -63,7 +63,7 @@ export function listOf<const T extends string>(
  * A value with the methods named. Only the shape is checked: the type parameter states what the option's
  * declared type promises.
  */
-export function objectWith<T extends object>(
+export function objectWith<T extends object | undefined>(
   methods: readonly string[],
   what: string,
   defaultValue: () => T,

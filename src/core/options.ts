@@ -2,6 +2,7 @@ import { type Duration, parseDuration } from '../protocol/duration.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { invalidOption } from './errors.ts'
 import type { EventListener } from './events.ts'
+import type { Journal } from './journal.ts'
 import { type Logger, type MisuseCode, misuseTexts, processWarnings } from './misuse.ts'
 import {
   duration,
@@ -22,6 +23,8 @@ import type { Store } from './store.ts'
 export interface EngineOptions {
   /** Where records live. Default: `memoryStore()`, which warns once in production. */
   store?: Store
+  /** Where steps are remembered: the application's own database. Default: the record itself. */
+  journal?: Journal
   /** Bound for each store operation; beyond it the store counts as down. Default `'2s'`. */
   storeTimeout?: Duration
   /**
@@ -61,7 +64,8 @@ export interface RunOptions {
 }
 
 const hourMs = 3_600_000
-const storeVerbs = ['claim', 'renew', 'complete', 'release', 'abandon', 'close']
+const storeVerbs = ['claim', 'renew', 'complete', 'release', 'abandon', 'recordStep', 'close']
+const journalVerbs = ['open', 'recordStep', 'transact', 'close']
 const clockMethods = ['now', 'monotonic', 'setTimer']
 // Object.keys() loses the literal type of a constant's keys.
 const misuseCodes = Object.keys(misuseTexts) as MisuseCode[]
@@ -77,6 +81,7 @@ export type RecoveryOption<Context, Answer> =
 /** The engine's options after reading: under their public names, with durations in milliseconds. */
 interface EngineValues {
   store: Store
+  journal: Journal | undefined
   clock: Clock
   storeTimeout: number
   onStoreError: 'reject' | 'bypass'
@@ -90,6 +95,11 @@ interface EngineValues {
 export function engineReaders(defaultStore: () => Store): Readers<EngineValues> {
   return {
     store: objectWith<Store>(storeVerbs, `a store (${storeVerbs.join(', ')})`, defaultStore),
+    journal: objectWith<Journal | undefined>(
+      journalVerbs,
+      `a journal (${journalVerbs.join(', ')})`,
+      () => undefined,
+    ),
     clock: objectWith<Clock>(clockMethods, `a clock (${clockMethods.join(', ')})`, () => systemClock),
     storeTimeout: duration(2_000),
     onStoreError: oneOf(['reject', 'bypass'], 'reject'),

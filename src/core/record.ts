@@ -40,6 +40,32 @@ export interface RecordPolicy {
   readonly retainUnknownMs: number
 }
 
+/** What is remembered of one step of a handler: `step(name, fn)`. */
+export type StepRecord = BegunStep | FinishedStep
+
+/** It began, and nobody knows whether it had its effect. */
+export interface BegunStep {
+  readonly state: 'begun'
+  readonly name: string
+  /** Whether it may run again: what it calls takes the same key twice for one effect. */
+  readonly safe: boolean
+  /** Digest of the step's input, where it gave one. */
+  readonly input?: string
+}
+
+export interface FinishedStep {
+  readonly state: 'finished'
+  readonly name: string
+  readonly input?: string
+  readonly result: StepResult
+}
+
+/** `not-kept`: it ran, but what it returned is not JSON, or too large, or found no room. */
+export type StepResult =
+  | { readonly kind: 'json'; readonly json: string }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'not-kept' }
+
 /** The raw key and scope, kept beside the record's digest for operators to read. */
 export interface RecordLabel {
   readonly key: string
@@ -69,6 +95,7 @@ export interface RunningRecord extends RecordBase {
   readonly leaseUntilMs: number
   /** True if an earlier attempt ended without a known outcome. */
   readonly takeover: boolean
+  readonly steps?: readonly StepRecord[]
 }
 
 /** Claimable at once. Keeps owner and token, so that a late renewal can't bring it back. */
@@ -84,6 +111,7 @@ export interface CleanlyReleasedRecord extends RecordBase {
 export interface UncleanlyReleasedRecord extends RecordBase {
   readonly state: 'released'
   readonly fingerprint: Fingerprint
+  readonly steps?: readonly StepRecord[]
 }
 
 export interface CompletedRecord extends RecordBase {
@@ -93,6 +121,8 @@ export interface CompletedRecord extends RecordBase {
   /** A failure that was kept because effects may have happened. It is replayed, and needs attention. */
   readonly failed: boolean
   readonly response: StoredResponse
+  /** Kept with a failure only: what `recovery` may let run again must not repeat them. */
+  readonly steps?: readonly StepRecord[]
 }
 
 /** Nobody can know whether the effect happened. */
@@ -100,6 +130,7 @@ export interface UnknownRecord extends RecordBase {
   readonly state: 'unknown'
   readonly fingerprint: Fingerprint
   readonly sinceMs: number
+  readonly steps?: readonly StepRecord[]
 }
 
 /** What a store remembers of one (scope, key). */

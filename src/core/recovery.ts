@@ -25,9 +25,9 @@ export async function reconcile(
     await lease.finishUnknown()
     return { kind: 'refuse' }
   }
-  const finished = await lease.finish(verdict, 'keep')
+  const finished = await lease.conclude(verdict)
   // Someone else took over while the function ran: only they know.
-  return finished === 'stale' ? { kind: 'refuse' } : { kind: 'response', response: verdict }
+  return finished === 'withheld' ? { kind: 'refuse' } : { kind: 'response', response: verdict }
 }
 
 async function askSafely(

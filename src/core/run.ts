@@ -1,5 +1,6 @@
 import { checkKey } from '../protocol/key.ts'
 import { type Fingerprint, payloadFingerprint } from '../protocol/fingerprint.ts'
+import { recordId } from '../protocol/identity.ts'
 import type { Problem } from '../protocol/problem.ts'
 import type { Engine } from './engine.ts'
 import { IdempotencyError, invalidOption } from './errors.ts'
@@ -7,8 +8,10 @@ import type { Lease } from './lease.ts'
 import { callSettings, type RecoveryOption, recoveryReader, type RunOptions, runReaders } from './options.ts'
 import { type Reader, readOptions } from './option-readers.ts'
 import type { StoredResponse } from './record.ts'
+import { contextOf, derivedKey, type RunContext } from './run-context.ts'
 import { failureResponse, toldValue, valueResponse } from './run-value.ts'
 import type { Reconcile, Scope } from './settings.ts'
+import { unprotectedSteps } from './steps.ts'
 
 /** One call of {@link Idempotency.run}. */
 export interface RunRequest<T> extends RunOptions {
@@ -32,22 +35,6 @@ export interface RunRecoveryContext {
   /** What the earlier run left: nothing, or the error that it threw. */
   readonly earlier: 'unknown' | 'failed'
   readonly signal: AbortSignal
-}
-
-/** What the function of a `run` gets. */
-export interface RunContext {
-  readonly key: string
-  readonly scope: string
-  /** 1 on the first run, more after a release or a takeover. */
-  readonly attempt: number
-  /** The fencing token, for conditional writes of the function's own. It never goes back. */
-  readonly token: number
-  /** Aborts when the lease is lost: stop, another run may have begun. */
-  readonly signal: AbortSignal
-  /** "Nothing happened": let the next call run. */
-  release(): void
-  /** Keep the outcome, whatever the rules say. */
-  keep(): void
 }
 
 /** Runs `fn` once for its key, and gives every other call the recorded result. */
@@ -76,7 +63,7 @@ export async function run<T>(
     case 'reject':
       throw problemError(decision.problem)
     case 'bypass':
-      return toldValue<T>(valueResponse(await fn(unprotected(key, scope))))
+      return toldValue<T>(valueResponse(await fn(unprotected(engine, key, scope))))
   }
 }
 
@@ -140,31 +127,28 @@ async function runUnder<T>(lease: Lease, fn: (context: RunContext) => T | Promis
 
 /** Records the outcome, and refuses to tell it if another run took over. */
 async function record(lease: Lease, response: StoredResponse, cause?: unknown): Promise<void> {
-  if ((await lease.finish(response)) !== 'stale') return
+  if ((await lease.finish(response)) !== 'withheld') return
   throw new IdempotencyError(
     'outcome-unknown',
-    'The lease of this idempotency key was lost to another run while the function ran.',
+    'The outcome of this key is unknown: its lease was lost to another run while the function ran, or a step of an earlier attempt has no known end.',
     { cause },
   )
 }
 
-function contextOf(lease: Lease): RunContext {
-  return {
-    key: lease.key,
-    scope: lease.scope,
-    attempt: lease.held.attempt,
-    token: lease.held.token,
-    get signal() {
-      return lease.signal
-    },
-    release: () => void (lease.verdict = 'release'),
-    keep: () => void (lease.verdict = 'keep'),
-  }
-}
-
-function unprotected(key: string, scope: Scope): RunContext {
+/** The store is down, and the engine was told to go on without it. */
+function unprotected(engine: Engine, key: string, scope: Scope): RunContext {
   const { signal } = new AbortController()
-  return { key, scope: String(scope), attempt: 1, token: 0, signal, release: () => {}, keep: () => {} }
+  return {
+    ...unprotectedSteps(engine.journal),
+    key,
+    scope: String(scope),
+    attempt: 1,
+    token: 0,
+    signal,
+    derive: (name) => derivedKey(recordId(scope, key), name),
+    release: () => {},
+    keep: () => {},
+  }
 }
 
 function problemError(problem: Problem): IdempotencyError {

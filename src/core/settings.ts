@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { EventListener } from './events.ts'
+import type { Journal } from './journal.ts'
 import type { Logger, MisuseCode } from './misuse.ts'
 import type { RecordPolicy, StoredResponse } from './record.ts'
 import type { Store, Takeover, Unsubscribe } from './store.ts'
@@ -8,6 +9,7 @@ import type { Fingerprint } from '../protocol/fingerprint.ts'
 /** What an engine runs with: every option resolved and checked. */
 export interface EngineSettings {
   readonly store: Store
+  readonly journal: Journal | undefined
   readonly clock: Clock
   readonly storeTimeoutMs: number
   readonly onStoreError: 'reject' | 'bypass'

@@ -1,15 +1,14 @@
-import type { Store } from './store.ts'
+// Several engines (one for each router, say) may share a store or a journal, which must outlive all of them but the
+// last.
+const users = new WeakMap<object, number>()
 
-// Several engines (one for each router, say) may share a store, which must outlive all of them but the last.
-const users = new WeakMap<Store, number>()
-
-export function attach(store: Store): void {
-  users.set(store, (users.get(store) ?? 0) + 1)
+export function attach(shared: object): void {
+  users.set(shared, (users.get(shared) ?? 0) + 1)
 }
 
-/** True if that was the last engine, and the store should be closed. */
-export function detach(store: Store): boolean {
-  const left = (users.get(store) ?? 1) - 1
-  users.set(store, left)
+/** True if that was the last engine, and what it shared should be closed. */
+export function detach(shared: object): boolean {
+  const left = (users.get(shared) ?? 1) - 1
+  users.set(shared, left)
   return left === 0
 }

@@ -1,5 +1,12 @@
 import type { Fingerprint } from '../protocol/fingerprint.ts'
-import type { IdempotencyRecord, RecordLabel, RecordPolicy, RecordState, StoredResponse } from './record.ts'
+import type {
+  IdempotencyRecord,
+  RecordLabel,
+  RecordPolicy,
+  RecordState,
+  StepRecord,
+  StoredResponse,
+} from './record.ts'
 
 /**
  * Where records live. Each verb is one atomic operation on the store's own clock; no verb may read and
@@ -23,6 +30,12 @@ export interface Store {
   release(lease: HeldLease, options: { readonly clean: boolean }): Promise<WriteResult>
   /** Undoes a claim whose reply never arrived. Does nothing unless `owner` holds the record and it runs. */
   abandon(id: string, owner: string): Promise<void>
+
+  /**
+   * Writes what became of one step, by its name: in the place of what stood there, or behind the others. A
+   * result that finds no room is dropped (`not-kept`); a mark that a step begins and finds none rejects.
+   */
+  recordStep(lease: HeldLease, change: StepChange): Promise<WriteResult>
 
   /**
    * Calls `listener` after any change of the record, by any process. May call it too often, never too
@@ -70,6 +83,8 @@ export interface ClaimedResult {
   readonly attempt: number
   /** Absent on a first run and after a clean release. */
   readonly takeover?: Takeover
+  /** What earlier attempts left, in the order in which the steps began. Absent where there are none. */
+  readonly steps?: readonly StepRecord[]
 }
 
 /** What the claim took over from. */
@@ -83,6 +98,9 @@ export interface HeldLease extends ClaimRequest {
   readonly attempt: number
   readonly takeover: boolean
 }
+
+/** `undone`: the step had no effect, and is as good as never begun. */
+export type StepChange = StepRecord | { readonly state: 'undone'; readonly name: string }
 
 export type RenewResult = 'renewed' | 'stale'
 

@@ -10,6 +10,7 @@ import type {
   RecoveryMode,
   ReleasedRecord,
   RunningRecord,
+  StepRecord,
   UnknownRecord,
 } from './record.ts'
 import type {
@@ -21,6 +22,7 @@ import type {
   RenewResult,
   Resolution,
   SettleResult,
+  StepChange,
   Takeover,
   WriteResult,
 } from './store.ts'
@@ -59,7 +61,7 @@ function claimSameRequest(
   }
   const takeover = takeoverOf(record)
   if (takeover !== undefined && mayTakeOver(record.policy.recovery, request.policy.recovery, takeover)) {
-    return grant(request, nowMs, record, takeover)
+    return grant(request, nowMs, record, takeover, record.steps)
   }
   if (record.state === 'completed') return { result: completed(record, nowMs) }
   return { result: { kind: 'lapsed' } }
@@ -89,7 +91,7 @@ export function complete(
   if (record.token > lease.token || record.state === 'released') return { result: 'stale' }
   // The first outcome stands: the same completion sent again is acknowledged and writes nothing.
   if (record.state === 'completed') return { result: 'written' }
-  return { result: 'written', write: ended(lease, outcome, nowMs) }
+  return { result: 'written', write: ended(lease, outcome, nowMs, record.steps) }
 }
 
 export function release(
@@ -104,6 +106,20 @@ export function release(
   if (record.state === 'released') return { result: 'written' }
   if (record.state !== 'running') return { result: 'stale' }
   return { result: 'written', write: released(record, clean, nowMs) }
+}
+
+export function recordStep(
+  found: Found,
+  lease: HeldLease,
+  change: StepChange,
+  nowMs: number,
+): Transition<WriteResult> {
+  const record = unexpired(found, nowMs)
+  if (record === undefined || record.token < lease.token) {
+    return { result: 'written', write: withStep(runningUnder(lease, nowMs), change) }
+  }
+  if (record.token > lease.token || record.state !== 'running') return { result: 'stale' }
+  return { result: 'written', write: withStep(record, change) }
 }
 
 export function abandon(found: Found, owner: string, nowMs: number): Transition<void> {
@@ -168,21 +184,23 @@ function grant(
   nowMs: number,
   previous: Found,
   takeover?: Takeover,
+  steps?: readonly StepRecord[],
 ): Transition<ClaimResult> {
   const token = nextToken(previous?.token ?? 0, nowMs)
   const attempt = previous !== undefined && !isExpired(previous, nowMs) ? previous.attempt + 1 : 1
   const lease: HeldLease = { ...request, token, attempt, takeover: takeover !== undefined }
   return {
-    result: { kind: 'claimed', token, attempt, ...(takeover && { takeover }) },
-    write: runningUnder(lease, nowMs),
+    result: { kind: 'claimed', token, attempt, ...(takeover && { takeover }), ...(steps && { steps }) },
+    write: { ...runningUnder(lease, nowMs), ...(steps && { steps }) },
   }
 }
 
 /** The same claim arrived twice (its reply was lost): the same token, not a second winner. */
 function grantAgain(record: RunningRecord, request: ClaimRequest, nowMs: number): Transition<ClaimResult> {
+  const { token, attempt, steps } = record
   const takeover: Takeover | undefined = record.takeover ? { of: 'lapsed' } : undefined
   return {
-    result: { kind: 'claimed', token: record.token, attempt: record.attempt, ...(takeover && { takeover }) },
+    result: { kind: 'claimed', token, attempt, ...(takeover && { takeover }), ...(steps && { steps }) },
     write: withLease(record, request.leaseMs, nowMs),
   }
 }
@@ -226,13 +244,21 @@ function withLease(record: RunningRecord, leaseMs: number, nowMs: number): Runni
   return { ...record, leaseUntilMs, expiresAtMs: leaseUntilMs + record.policy.retainUnknownMs }
 }
 
-function ended(lease: HeldLease, outcome: Outcome, nowMs: number): CompletedRecord | UnknownRecord {
+/** Steps outlive whatever may run again. */
+function ended(
+  lease: HeldLease,
+  outcome: Outcome,
+  nowMs: number,
+  steps?: readonly StepRecord[],
+): CompletedRecord | UnknownRecord {
   const base = { ...baseOf(lease), fingerprint: lease.fingerprint }
   if (outcome.kind === 'unknown') {
-    return { ...base, state: 'unknown', sinceMs: nowMs, expiresAtMs: nowMs + lease.policy.retainUnknownMs }
+    const expiresAtMs = nowMs + lease.policy.retainUnknownMs
+    return { ...base, state: 'unknown', sinceMs: nowMs, expiresAtMs, ...(steps && { steps }) }
   }
   return {
     ...base,
+    ...(steps && outcome.failed && { steps }),
     state: 'completed',
     completedAtMs: nowMs,
     failed: outcome.failed,
@@ -242,12 +268,24 @@ function ended(lease: HeldLease, outcome: Outcome, nowMs: number): CompletedReco
 }
 
 function released(record: RunningRecord, clean: boolean, nowMs: number): ReleasedRecord {
+  const { steps } = record
   const base = { ...baseOf(record), state: 'released' as const }
-  if (clean && !record.takeover) {
+  if (clean && !record.takeover && steps === undefined) {
     return { ...base, fingerprint: null, expiresAtMs: nowMs + record.policy.retainMs }
   }
   const expiresAtMs = nowMs + record.policy.retainUnknownMs
-  return { ...base, fingerprint: record.fingerprint, expiresAtMs }
+  return { ...base, fingerprint: record.fingerprint, expiresAtMs, ...(steps && { steps }) }
+}
+
+function withStep(record: RunningRecord, change: StepChange): RunningRecord {
+  const { steps = [], ...rest } = record
+  const others = steps.filter(({ name }) => name !== change.name)
+  if (change.state === 'undone') return others.length === 0 ? rest : { ...rest, steps: others }
+  const known = others.length < steps.length
+  const changed = known
+    ? steps.map((step) => (step.name === change.name ? change : step))
+    : [...steps, change]
+  return { ...rest, steps: changed }
 }
 
 type Identity = Pick<IdempotencyRecord, 'id' | 'owner' | 'token' | 'attempt' | 'policy' | 'label'>

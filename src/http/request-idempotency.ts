@@ -1,9 +1,11 @@
-import { createHash } from 'node:crypto'
 import { IdempotencyError } from '../core/errors.ts'
+import type { Journal } from '../core/journal.ts'
+import { contextOf, type RunContext } from '../core/run-context.ts'
 import type { Lease } from '../core/lease.ts'
+import { type StepRunner, unprotectedSteps } from '../core/steps.ts'
 
 /** What a handler finds on its request (`req.idempotency` on Express). */
-export interface RequestIdempotency {
+export interface RequestIdempotency extends StepRunner {
   /** The idempotency key, or `undefined` when the request carried none (or the store was bypassed). */
   readonly key: string | undefined
   /** Whom the key belongs to. */
@@ -15,11 +17,9 @@ export interface RequestIdempotency {
   /** Aborts when the lease is lost: stop, another run may have begun. Never aborts without a key. */
   readonly signal: AbortSignal
   /**
-   * A key for a downstream API that takes one, the same on every attempt: 43 characters of `A-Za-z0-9_-`.
+   * See {@link RunContext.derive}.
    *
    * @throws IdempotencyError `unkeyed` when the request carried no key.
-   * @example
-   * stripe.charges.create(charge, { idempotencyKey: req.idempotency.derive('charge') })
    */
   derive(name: string): string
   /** "Nothing happened": do not record this answer, let the next try run. */
@@ -28,26 +28,15 @@ export interface RequestIdempotency {
   keep(): void
 }
 
-export function leasedIdempotency(lease: Lease): RequestIdempotency {
-  return {
-    key: lease.key,
-    scope: lease.scope,
-    attempt: lease.held.attempt,
-    token: lease.held.token,
-    get signal() {
-      return lease.signal
-    },
-    derive: (name) =>
-      createHash('sha256').update(`hapax derive 1\n${lease.held.id}\n${name}`).digest('base64url'),
-    release: () => void (lease.verdict = 'release'),
-    keep: () => void (lease.verdict = 'keep'),
-  }
+export function leasedIdempotency(lease: Lease): RequestIdempotency & RunContext {
+  return contextOf(lease)
 }
 
 /** The same object for a request that nothing protects, so that handlers need no second path. */
-export function unkeyedIdempotency(): RequestIdempotency {
+export function unkeyedIdempotency(journal: Journal | undefined): RequestIdempotency {
   let controller: AbortController | undefined
   return {
+    ...unprotectedSteps(journal),
     key: undefined,
     scope: undefined,
     attempt: 1,

@@ -9,6 +9,7 @@ import type {
   Inspection,
   Outcome,
   RenewResult,
+  StepChange,
   Store,
   Unsubscribe,
   WriteResult,
@@ -114,6 +115,19 @@ class MemoryStore implements Store {
     return result
   }
 
+  async recordStep(lease: HeldLease, change: StepChange): Promise<WriteResult> {
+    const nowMs = this.#now()
+    const found = this.#table.get(lease.id)
+    const { result, write } = rules.recordStep(found, lease, change, nowMs)
+    if (write === undefined) return result
+    if (change.state === 'finished' && change.result.kind === 'json' && !this.#fits(write)) {
+      return this.recordStep(lease, { ...change, result: { kind: 'not-kept' } })
+    }
+    if (change.state === 'begun' && !this.#fits(write)) throw this.#full()
+    this.#put(write)
+    return result
+  }
+
   async abandon(id: string, owner: string): Promise<void> {
     const { write } = rules.abandon(this.#table.get(id), owner, this.#now())
     if (write !== undefined) this.#put(write)
@@ -151,9 +165,13 @@ class MemoryStore implements Store {
   }
 
   #requireRoom(record: IdempotencyRecord): void {
+    if (this.#table.size < this.#options.maxRecords && this.#fits(record)) return
+    throw this.#full()
+  }
+
+  #full(): IdempotencyError {
     const { maxRecords, maxBytes } = this.#options
-    if (this.#table.size < maxRecords && this.#fits(record)) return
-    throw new IdempotencyError(
+    return new IdempotencyError(
       'store-full',
       `The memory store is full (${this.#table.size} of ${maxRecords} records, about ` +
         `${this.#table.bytes} of ${maxBytes} bytes) and drops none that is still good. ` +

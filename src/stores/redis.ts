@@ -8,12 +8,19 @@ import type {
   Inspection,
   Outcome,
   RenewResult,
+  StepChange,
   Store,
   Unsubscribe,
   WriteResult,
 } from '../core/store.ts'
 import { entombed } from '../core/tombstone.ts'
-import { claimArguments, completeArguments, leaseArgument, renewArguments } from './redis/arguments.ts'
+import {
+  claimArguments,
+  completeArguments,
+  leaseArgument,
+  renewArguments,
+  stepArguments,
+} from './redis/arguments.ts'
 import { checkServers, type RedisWarningCode, redisWarningTexts } from './redis/checks.ts'
 import type { RedisArgument, RedisClient } from './redis/clients.ts'
 import { type Connection, connectionOf } from './redis/connection.ts'
@@ -157,6 +164,14 @@ class RedisStore implements Store {
     return writeResult(await this.#scripting.run(scripts.release, this.#keys.keyOf(lease.id), args))
   }
 
+  async recordStep(lease: HeldLease, change: StepChange): Promise<WriteResult> {
+    this.#assertOpen()
+    const key = this.#keys.keyOf(lease.id)
+    const result = writeResult(await this.#runStep(key, lease, change))
+    if (result === 'written') await this.#waitForReplicas(lease.id)
+    return result
+  }
+
   async abandon(id: string, owner: string): Promise<void> {
     this.#assertOpen()
     await this.#scripting.run(scripts.abandon, this.#keys.keyOf(id), [encodeOwner(owner)])
@@ -217,6 +232,19 @@ class RedisStore implements Store {
           ? outcome
           : { ...outcome, response: entombed(outcome.response, 'store-refused') }
       return this.#runHeld(scripts.completeWithoutMemory, key, completeArguments(lease, bodiless), lease)
+    }
+  }
+
+  /** Returns 1 or 0. */
+  async #runStep(key: string, lease: HeldLease, change: StepChange): Promise<unknown> {
+    try {
+      return await this.#runHeld(scripts.step, key, stepArguments(lease, change), lease)
+    } catch (error) {
+      // A step that has not begun need not begin. One that ended must not look as if nobody knew its end.
+      if (change.state === 'begun' || !(error instanceof Error) || !isOutOfMemory(error.cause)) throw error
+      const bare: StepChange =
+        change.state === 'undone' ? change : { ...change, result: { kind: 'not-kept' } }
+      return this.#runHeld(scripts.stepWithoutMemory, key, stepArguments(lease, bare), lease)
     }
   }
 

@@ -9,6 +9,7 @@ import type {
   Inspection,
   Outcome,
   RenewResult,
+  StepChange,
   Store,
   Unsubscribe,
   WriteResult,
@@ -152,6 +153,14 @@ class SqliteStore implements Store {
     return this.#write(() =>
       this.#change<WriteResult>(lease.id, 'stale', (record, nowMs) =>
         rules.release(record, lease, clean, nowMs),
+      ),
+    )
+  }
+
+  async recordStep(lease: HeldLease, change: StepChange): Promise<WriteResult> {
+    return this.#write(() =>
+      this.#change<WriteResult>(lease.id, 'stale', (record, nowMs) =>
+        rules.recordStep(record, lease, change, nowMs),
       ),
     )
   }

@@ -9,6 +9,7 @@ import { hostileCases } from './store/hostile.ts'
 import { inspectionCases } from './store/inspection.ts'
 import { abandonCases, recoveryCases } from './store/recovery.ts'
 import { responseCases } from './store/responses.ts'
+import { stepCases } from './store/steps.ts'
 import type { Need, StoreCase, StoreKit, StoreSubject, TestApi } from './store/subject.ts'
 import { unreadableCases } from './store/unreadable.ts'
 import { watchCases } from './store/watching.ts'
@@ -61,6 +62,7 @@ const groups: Readonly<Record<string, readonly StoreCase[]>> = {
   fencing: fencingCases,
   recovery: recoveryCases,
   abandon: abandonCases,
+  steps: stepCases,
   expiry: expiryCases,
   responses: responseCases,
   'hostile text': hostileCases,

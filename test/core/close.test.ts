@@ -98,7 +98,7 @@ describe('close()', () => {
     const closing = close(rig)
     await rig.time.advance(1_000)
     expect(closing.done).toBe(false)
-    expect(await lease.finish(answer())).toBe('stale')
+    expect(await lease.finish(answer())).toBe('withheld')
     await rig.time.advance(0)
     expect(closing.done).toBe(true)
   })

@@ -25,9 +25,15 @@ describe('what becomes of an answer', () => {
   ])('%i', (status, expected) => {
     const isFailure = status === 408 || status >= 500
     for (const recovery of ['refuse', 'reconcile', 'rerun'] as const) {
-      expect(dispositionOf(status, recovery, undefined)).toEqual(expected[recovery])
-      expect(dispositionOf(status, recovery, 'release')).toEqual(clean)
-      expect(dispositionOf(status, recovery, 'keep')).toEqual({ kind: 'keep', failed: isFailure })
+      const keeping = { kind: 'keep', failed: isFailure }
+      expect(dispositionOf(status, recovery, undefined, false)).toEqual(expected[recovery])
+      expect(dispositionOf(status, recovery, 'release', false)).toEqual(clean)
+      expect(dispositionOf(status, recovery, 'keep', false)).toEqual(keeping)
+      // A step may have had its effect: nothing is released as if it had not.
+      const withSteps = expected[recovery] === clean ? keeping : expected[recovery]
+      expect(dispositionOf(status, recovery, undefined, true)).toEqual(withSteps)
+      expect(dispositionOf(status, recovery, 'release', true)).toEqual(unclean)
+      expect(dispositionOf(status, recovery, 'keep', true)).toEqual(keeping)
     }
   })
 })

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import type { IdempotencyEvent, StoreOperation } from '../../src/core/events.ts'
+import type { Lease } from '../../src/core/lease.ts'
 import { Guard, type RequestView } from '../../src/http/guard.ts'
 import { readHttpOptions } from '../../src/http/options.ts'
 import { reactions } from '../support/clock.ts'
@@ -40,6 +41,18 @@ const waysTo: Record<IdempotencyEvent['type'], (rig: Rig) => Promise<unknown>> =
   async reconciled(rig) {
     await (await beginRun(rig, { recovery: async () => 'refuse' })).finishUnknown()
     await rig.engine.begin(call({ recovery: async () => answer('found') }))
+  },
+  async 'step-unknown'(rig) {
+    await stopInStep(await beginRun(rig, { recovery: 'rerun' }))
+    await beginRun(rig, { recovery: 'rerun' })
+      .then((lease) => lease.steps.step('charge', paid))
+      .catch(() => {})
+  },
+  async 'steps-unvisited'(rig) {
+    const lease = await beginRun(rig, { recovery: 'rerun' })
+    await lease.steps.step('charge', paid)
+    await lease.finish(answer('broken', 500))
+    await (await beginRun(rig, { recovery: 'rerun' })).finish(answer())
   },
   async 'lease-lost'(rig) {
     const lease = await beginRun(rig)
@@ -101,7 +114,8 @@ describe('every event', () => {
   })
 })
 
-const waysToFail: Record<StoreOperation, (rig: Rig) => Promise<unknown>> = {
+/** A store's operations; a journal's are in steps.test.ts. */
+const waysToFail: Record<Exclude<StoreOperation, 'open-journal'>, (rig: Rig) => Promise<unknown>> = {
   claim: (rig) => rig.engine.begin(call()),
   async renew(rig) {
     await beginRun(rig)
@@ -113,6 +127,7 @@ const waysToFail: Record<StoreOperation, (rig: Rig) => Promise<unknown>> = {
     rig.link.next('claim', 'refuse')
     await rig.engine.begin(call())
   },
+  step: async (rig) => (await beginRun(rig)).steps.step('charge', paid).catch(() => {}),
   async watch(rig) {
     await beginRun(rig)
     void rig.engine.begin(call({ concurrent: waiting() }))
@@ -124,7 +139,7 @@ test.each(Object.entries(waysToFail))(
   'a store that fails on %s is reported with its error',
   async (operation, way) => {
     const rig = createRig()
-    rig.link.always('refuse', operation as StoreOperation)
+    rig.link.always('refuse', operation as keyof typeof waysToFail)
     await way(rig)
     await reactions()
     const error = expect.objectContaining({ message: `The link broke on ${operation}.` })
@@ -184,4 +199,14 @@ async function admitWithoutKey(rig: Rig): Promise<void> {
     kind: 'reject',
     problem: { code: 'missing-key' },
   })
+}
+
+function paid(): string {
+  return 'paid'
+}
+
+/** A step that began and never ended: the handler failed beside it. */
+async function stopInStep(lease: Lease): Promise<void> {
+  await lease.steps.step('charge', () => Promise.reject(new Error('no answer'))).catch(() => {})
+  await lease.finish(answer('broken', 500))
 }

@@ -54,7 +54,13 @@ test('a logger that throws loses nothing and breaks nothing', () => {
   expect(processWarning).toHaveBeenCalledWith('careful', { type: 'HapaxWarning' })
   vi.stubEnv('NODE_ENV', 'production')
   const { link, clock } = createRig({ silence: ['memory-store-in-production'] })
-  const settings = { storeTimeoutMs: 1, onStoreError: 'reject', storeKeys: true, maxWaiters: 1 } as const
+  const settings = {
+    storeTimeoutMs: 1,
+    journal: undefined,
+    onStoreError: 'reject',
+    storeKeys: true,
+    maxWaiters: 1,
+  } as const
   const engine = new Engine({ ...settings, store: link.store, clock, logger, silence: [], on: undefined })
   expect(engine).toBeInstanceOf(Engine)
 })

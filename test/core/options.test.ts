@@ -15,7 +15,7 @@ import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts'
 forbidUnhandledRejections()
 
 const duration = 'a duration of at least 1 ms: milliseconds or a string like "30s"'
-const storeVerbs = 'a store (claim, renew, complete, release, abandon, close)'
+const storeVerbs = 'a store (claim, renew, complete, release, abandon, recordStep, close)'
 
 describe('defaults', () => {
   test('of the engine, as DESIGN has them', () => {
@@ -181,7 +181,7 @@ describe('wrong options fail at construction, by name', () => {
     expect(error).toMatchObject({ code: 'invalid-option' })
     expect(error.message).toMatch(
       new RegExp(
-        `^Unknown option "${name}"\\. The options are: clock, logger, maxWaiters, .*storeTimeout\\.$`,
+        `^Unknown option "${name}"\\. The options are: clock, journal, logger, maxWaiters, .*storeTimeout\\.$`,
       ),
     )
   })

@@ -198,7 +198,7 @@ describe('the late owner', () => {
     const rig = createRig()
     const late = await leaveLapsed(rig, { recovery: find })
     expectReplay(await rig.engine.begin(call({ recovery: find })), 'found')
-    expect(await late.finish(answer('late'))).toBe('stale')
+    expect(await late.finish(answer('late'))).toBe('withheld')
     expectReplay(await rig.engine.begin(call()), 'found')
   })
 
@@ -206,7 +206,7 @@ describe('the late owner', () => {
     const rig = createRig()
     const late = await leaveLapsed(rig, { recovery: find })
     expectProblem(await rig.engine.begin(call({ recovery: async () => 'refuse' })), 'outcome-unknown')
-    expect(await late.finish(answer('late'))).toBe('stale')
+    expect(await late.finish(answer('late'))).toBe('withheld')
     expectProblem(await rig.engine.begin(call()), 'outcome-unknown')
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { isIdempotencyError } from '../../src/core/errors.ts'
-import type { RunContext } from '../../src/core/run.ts'
+import type { RunContext } from '../../src/core/run-context.ts'
 import { deferred } from '../support/deferred.ts'
 import { answer, eventsOf } from '../support/engine-rig.ts'
 import { createRuns, failure, id, leaveUnknown, never, overtake, request } from '../support/run-rig.ts'

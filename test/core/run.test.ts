@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { RunContext } from '../../src/core/run.ts'
+import type { RunContext } from '../../src/core/run-context.ts'
 import type { Idempotency } from '../../src/core/idempotency.ts'
 import { createIdempotency } from '../../src/index.ts'
 import { deferred } from '../support/deferred.ts'

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/core/clock.ts'
 import type { Store } from '../../src/core/store.ts'
 
-export type Verb = 'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'watch' | 'close'
+export type Verb = 'claim' | 'renew' | 'complete' | 'release' | 'abandon' | 'step' | 'watch' | 'close'
 
 export type Fault =
   /** Rejects at once; the store hears nothing. */
@@ -38,6 +38,7 @@ export class FaultyLink {
     complete: 0,
     release: 0,
     abandon: 0,
+    step: 0,
     watch: 0,
     close: 0,
   }
@@ -60,6 +61,7 @@ export class FaultyLink {
       complete: (lease, outcome) => this.#carry('complete', () => store.complete(lease, outcome)),
       release: (lease, how) => this.#carry('release', () => store.release(lease, how)),
       abandon: (id, owner) => this.#carry('abandon', () => store.abandon(id, owner)),
+      recordStep: (lease, change) => this.#carry('step', () => store.recordStep(lease, change)),
       close: () =>
         this.#carry('close', async () => {
           this.#closed = true

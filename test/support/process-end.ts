@@ -60,6 +60,7 @@ function withComplete(
     complete: (...given) => complete(() => store.complete(...given)),
     release: (...given) => store.release(...given),
     abandon: (...given) => store.abandon(...given),
+    recordStep: (...given) => store.recordStep(...given),
     close: () => store.close(),
   }
 }

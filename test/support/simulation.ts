@@ -156,8 +156,8 @@ export class Simulation {
     run.lease.finish(answer(run.body, status)).then(
       (finished) => {
         const mayBeLost = this.#disturbed.has(run.rig) || !inTime
-        if (!mayBeLost) this.#check(() => expect(finished).not.toBe('stale'))
-        if (how === 'good' && finished !== 'stale') this.#check(() => this.#tell(run.key, run.body))
+        if (!mayBeLost) this.#check(() => expect(finished).not.toBe('withheld'))
+        if (how === 'good' && finished !== 'withheld') this.#check(() => this.#tell(run.key, run.body))
       },
       (error: unknown) => (this.#violation = error),
     )

@@ -29,6 +29,7 @@ export function storeWith(inner: Store, before: Partial<Record<Verb, () => void 
       await before.abandon?.()
       return inner.abandon(id, owner)
     },
+    recordStep: (lease, change) => inner.recordStep(lease, change),
     ...(watch !== undefined && { watch }),
     ...(inner.inspect !== undefined && { inspect: inner.inspect }),
     close: () => inner.close(),

@@ -246,7 +246,7 @@ class ResponseCapture {
   ): Promise<void> {
     const finished = await this.#run.finish(stored)
     try {
-      if (finished === 'stale') this.#withdraw()
+      if (finished === 'withheld') this.#withdraw()
       else this.#release(last, callback)
     } catch (error) {
       // Node refused to send it, or a layer further out threw, and there is no handler left to be told. The

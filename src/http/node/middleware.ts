@@ -30,7 +30,7 @@ export async function passThrough<Request extends IncomingMessage>(
   switch (admission.kind) {
     case 'unkeyed':
     case 'bypass':
-      return { kind: 'run', idempotency: unkeyedIdempotency() }
+      return { kind: 'run', idempotency: unkeyedIdempotency(guard.engine.journal) }
     case 'gone':
       return { kind: 'answered' }
     case 'proceed':

@@ -1,4 +1,5 @@
-import type { ClaimRequest, HeldLease, Outcome } from '../../core/store.ts'
+import type { ClaimRequest, HeldLease, Outcome, StepChange } from '../../core/store.ts'
+import { encodeStep } from '../encoding/steps.ts'
 import type { RedisArgument } from './clients.ts'
 import {
   bodyOf,
@@ -35,7 +36,13 @@ export function completeArguments(lease: HeldLease, outcome: Outcome): RedisArgu
   return [String(lease.token), '3', failed ? '1' : '0', encodeEnvelope(response), bodyOf(response)]
 }
 
-/** The last argument of lua/renew.lua and lua/complete.lua. */
+/** ARGV of lua/step.lua. */
+export function stepArguments(lease: HeldLease, change: StepChange): RedisArgument[] {
+  const text = change.state === 'undone' ? '' : encodeStep(change)
+  return [String(lease.token), change.name, text, String(milliseconds(lease.leaseMs))]
+}
+
+/** The last argument of lua/renew.lua, lua/complete.lua and lua/step.lua. */
 export function leaseArgument(lease: HeldLease): Buffer {
   const { policy } = lease
   const head = Buffer.allocUnsafe(24)

@@ -4,10 +4,12 @@ import type {
   HeaderList,
   RecordLabel,
   RecoveryMode,
+  StepRecord,
   StoredResponse,
   TombstoneReason,
 } from '../../core/record.ts'
 import type { Fingerprint } from '../../protocol/fingerprint.ts'
+import { decodeStep } from '../encoding/steps.ts'
 
 /** The numbers that stand for them in records and arguments: positions in this list. */
 export const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
@@ -145,6 +147,20 @@ export function encodeEnvelope(response: StoredResponse): string {
   const texts = headers.flat()
   if (trailers !== undefined) return JSON.stringify([status, texts, trailers.flat()])
   return texts.every(isPlain) ? [String(status), ...texts].join('\0') : JSON.stringify([status, texts])
+}
+
+/** What lua/step.lua keeps of the steps. Absent where there are none. */
+export function decodeStepList(stored: Buffer): readonly StepRecord[] | undefined {
+  if (stored.length === 0) return undefined
+  const steps: StepRecord[] = []
+  let at = 0
+  while (at < stored.length) {
+    const textAt = at + 6 + stored.readUInt16LE(at)
+    at = textAt + stored.readUInt32LE(at + 2)
+    if (at > stored.length) throw new Error('its steps are cut short.')
+    steps.push(decodeStep(JSON.parse(stored.toString('utf8', textAt, at))))
+  }
+  return steps
 }
 
 export function bodyOf(response: StoredResponse): Buffer {

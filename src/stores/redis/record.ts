@@ -1,5 +1,12 @@
-import type { IdempotencyRecord } from '../../core/record.ts'
-import { decodeFingerprint, decodeLabel, decodeOwner, decodeResponse, recoveryModes } from './encoding.ts'
+import type { IdempotencyRecord, StepRecord } from '../../core/record.ts'
+import {
+  decodeFingerprint,
+  decodeLabel,
+  decodeOwner,
+  decodeResponse,
+  decodeStepList,
+  recoveryModes,
+} from './encoding.ts'
 
 export type DecodedRecord =
   | { readonly kind: 'record'; readonly record: IdempotencyRecord }
@@ -33,7 +40,9 @@ function recordIn(id: string, stored: Buffer): IdempotencyRecord {
     stored.readUIntLE(20, 6),
     stored.readUIntLE(26, 6),
   ]
-  const [owner, fingerprintBytes, labelBytes, envelope, body] = partsOf(stored)
+  const [owner, fingerprintBytes, labelBytes, envelopeWithSteps, body] = partsOf(stored)
+  const [steps, envelope] = stepsIn(envelopeWithSteps, (flags & 8) !== 0)
+  const remembered = steps && { steps }
   const label = decodeLabel(labelBytes)
   const base = {
     id,
@@ -58,6 +67,7 @@ function recordIn(id: string, stored: Buffer): IdempotencyRecord {
         ...base,
         state: 'running',
         fingerprint,
+        ...remembered,
         claimedAtMs: sinceMs,
         leaseUntilMs,
         takeover,
@@ -65,16 +75,27 @@ function recordIn(id: string, stored: Buffer): IdempotencyRecord {
       }
     }
     case released:
-      return { ...base, state: 'released', fingerprint, expiresAtMs: suspectUntilMs }
+      return { ...base, state: 'released', fingerprint, ...remembered, expiresAtMs: suspectUntilMs }
     case completed: {
       const ended = { completedAtMs: sinceMs, failed: (flags & 2) !== 0, expiresAtMs: retainedUntilMs }
-      return { ...base, state: 'completed', fingerprint, ...ended, response: decodeResponse(envelope, body) }
+      const response = decodeResponse(envelope, body)
+      return { ...base, state: 'completed', fingerprint, ...remembered, ...ended, response }
     }
     case unknown:
-      return { ...base, state: 'unknown', fingerprint, sinceMs, expiresAtMs: suspectUntilMs }
+      return { ...base, state: 'unknown', fingerprint, ...remembered, sinceMs, expiresAtMs: suspectUntilMs }
     default:
       throw new Error(`there is no state ${state}.`)
   }
+}
+
+/** The steps before the envelope, where a flag says that there are any. */
+function stepsIn(
+  envelope: Buffer,
+  present: boolean,
+): readonly [steps: readonly StepRecord[] | undefined, envelope: Buffer] {
+  if (!present) return [undefined, envelope]
+  const end = 4 + envelope.readUInt32LE(0)
+  return [decodeStepList(envelope.subarray(4, end)), envelope.subarray(end)]
 }
 
 function partsOf(stored: Buffer): readonly [Buffer, Buffer, Buffer, Buffer, Buffer] {

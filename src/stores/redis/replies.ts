@@ -1,5 +1,5 @@
 import type { ClaimResult, Takeover } from '../../core/store.ts'
-import { decodeResponse } from './encoding.ts'
+import { decodeResponse, decodeStepList } from './encoding.ts'
 
 export type ClaimReply =
   | { readonly kind: 'result'; readonly result: ClaimResult; readonly serverMs?: number }
@@ -36,7 +36,8 @@ export function readClaimReply(reply: unknown): ClaimReply {
 function claimed(fields: readonly unknown[]): ClaimResult {
   const [token, attempt] = [numberIn(fields[1]), numberIn(fields[2])]
   const takeover = takeoverIn(fields)
-  return { kind: 'claimed', token, attempt, ...(takeover && { takeover }) }
+  const steps = decodeStepList(bytesIn(fields[5]))
+  return { kind: 'claimed', token, attempt, ...(takeover && { takeover }), ...(steps && { steps }) }
 }
 
 function takeoverIn(fields: readonly unknown[]): Takeover | undefined {
@@ -50,7 +51,7 @@ function takeoverIn(fields: readonly unknown[]): Takeover | undefined {
     case 3:
       return { of: 'released' }
     default:
-      return { of: 'failed', response: decodeResponse(bytesIn(fields[5]), bytesIn(fields[6])) }
+      return { of: 'failed', response: decodeResponse(bytesIn(fields[6]), bytesIn(fields[7])) }
   }
 }
 

@@ -6,7 +6,7 @@ export interface Script {
 }
 
 export const abandon: Script = {
-  sha: '328fefc4f407e234277a47a1dd45c3f27b91d52a',
+  sha: '0c2bec723a1e7fbae1fdd4f84c3e56e34772a164',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -48,9 +48,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -66,9 +72,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -82,7 +95,7 @@ end
 local function write_released(record, clean)
   record.state = RELEASED
   record.since = now_ms
-  if clean and not record.takeover then record.fingerprint = '' end
+  if clean and not record.takeover and record.steps == '' then record.fingerprint = '' end
   record.takeover = false
   write(record)
 end
@@ -93,7 +106,7 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: '3a53c833514ccf5d231db8539c765c7d7da0a86d',
+  sha: 'c6af764527ca0695a7571e6685a8840e66b3a6b2',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -135,9 +148,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -153,9 +172,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -198,6 +224,7 @@ if unreadable then return { 6, unreadable } end
 local function grant(taken_over)
   local token = next_token(previous_token)
   local attempt = record and record.attempt + 1 or 1
+  local steps = taken_over > 0 and record.steps or ''
   write({
     state = RUNNING,
     takeover = taken_over > 0,
@@ -211,9 +238,10 @@ local function grant(taken_over)
     owner = owner,
     fingerprint = fingerprint,
     label = string.sub(ARGV[1], label_at),
+    steps = steps,
   })
-  if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, record.envelope, record.body } end
-  return { 0, token, attempt, taken_over, now_ms }
+  if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, steps, record.envelope, record.body } end
+  return { 0, token, attempt, taken_over, now_ms, steps }
 end
 if not record or record.fingerprint == '' then return grant(0) end
 local comparison = compare(record.fingerprint, fingerprint)
@@ -223,7 +251,7 @@ if record.state == RUNNING then
   if record.owner == owner then
     record.lease_until = math.max(record.lease_until, now_ms + lease_ms)
     write(record)
-    return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms }
+    return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms, record.steps }
   end
   if record.lease_until > now_ms then
     return { 2, math.max(0, now_ms - record.since), record.lease_until - now_ms }
@@ -244,7 +272,7 @@ return { 5 }`,
 }
 
 export const complete: Script = {
-  sha: '89787361f489839fbded5aecf7caafed9de33889',
+  sha: '9f67d8b6e2fdf4fac137a3b3ee557d344954216a',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -286,9 +314,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -304,9 +338,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -322,6 +363,7 @@ local function lease_in(argument, token)
     struct.unpack('<BBI3I6I6HHI3', argument)
   return {
     token = token,
+    steps = '',
     takeover = takeover == 1,
     recovery = recovery,
     attempt = attempt,
@@ -353,7 +395,7 @@ return 1`,
 }
 
 export const completeWithoutMemory: Script = {
-  sha: 'e1e68dae40d0a5c1a33e644149d27e2d440061ae',
+  sha: '220f8a383209c0c8dbe04978fe7504287e9c50c2',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -395,9 +437,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -413,9 +461,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -431,6 +486,7 @@ local function lease_in(argument, token)
     struct.unpack('<BBI3I6I6HHI3', argument)
   return {
     token = token,
+    steps = '',
     takeover = takeover == 1,
     recovery = recovery,
     attempt = attempt,
@@ -462,7 +518,7 @@ return 1`,
 }
 
 export const forget: Script = {
-  sha: 'e02768fbc52c2365548602d2b7baa6fa2bb336c4',
+  sha: '634e4d0cabc0fa7fc312056631e9d0bffff247fd',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -504,9 +560,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -522,9 +584,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -555,7 +624,7 @@ return { now_ms, value }`,
 }
 
 export const release: Script = {
-  sha: 'a15338fc75fa09b349ab4136c7e34880aa414e91',
+  sha: 'b128ba3f63c0d91150132ddc6cbbfe6583252eaa',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -597,9 +666,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -615,9 +690,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -631,7 +713,7 @@ end
 local function write_released(record, clean)
   record.state = RELEASED
   record.since = now_ms
-  if clean and not record.takeover then record.fingerprint = '' end
+  if clean and not record.takeover and record.steps == '' then record.fingerprint = '' end
   record.takeover = false
   write(record)
 end
@@ -647,7 +729,7 @@ return 1`,
 }
 
 export const renew: Script = {
-  sha: 'fc4794f1df902064ce4558de80ac7e3aad2f9118',
+  sha: '63f4c69875dad0198d44aa2cb3278caee48e9fa5',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -689,9 +771,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -707,9 +795,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -725,6 +820,7 @@ local function lease_in(argument, token)
     struct.unpack('<BBI3I6I6HHI3', argument)
   return {
     token = token,
+    steps = '',
     takeover = takeover == 1,
     recovery = recovery,
     attempt = attempt,
@@ -756,7 +852,7 @@ return 1`,
 }
 
 export const settle: Script = {
-  sha: '0d5cbb3a6d5498a5fa49636ab09ff90e810c0fc6',
+  sha: 'a4adcf3dcfc1068149195dcd7af8cb9ada18a5af',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -798,9 +894,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -816,9 +918,16 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)
@@ -851,8 +960,8 @@ write(record)
 return 'settled'`,
 }
 
-export const watch: Script = {
-  sha: 'ec8edd8b246ed21238f8be175b551a5c5d31557c',
+export const step: Script = {
+  sha: 'c5dc3932c99088eb52cbde66358abd6d749417a3',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -894,9 +1003,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -912,9 +1027,288 @@ local function notify()
 end
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
+  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
+    record.since, record.retain, record.retain_unknown,
+    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
+  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
+    'PXAT', string.format('%.0f', expiry_of(record)))
+  notify()
+end
+local function next_token(previous)
+  return math.max(previous + 1, now_us)
+end
+local function lease_in(argument, token)
+  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
+    struct.unpack('<BBI3I6I6HHI3', argument)
+  return {
+    token = token,
+    steps = '',
+    takeover = takeover == 1,
+    recovery = recovery,
+    attempt = attempt,
+    retain = retain,
+    retain_unknown = retain_unknown,
+    owner = string.sub(argument, at, at + owner_bytes - 1),
+    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
+    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
+  }
+end
+local record, _, unreadable = read()
+if unreadable then return 0 end
+local token = tonumber(ARGV[1])
+if not record or record.token < token then
+  if not ARGV[5] then return 2 end
+  record = lease_in(ARGV[5], token)
+  record.state = RUNNING
+  record.since = now_ms
+  record.lease_until = now_ms + tonumber(ARGV[4])
+elseif record.token > token or record.state ~= RUNNING then
+  return 0
+end
+local function entry(name, text)
+  return text == '' and '' or struct.pack('<HI4', #name, #text) .. name .. text
+end
+local changed = entry(ARGV[2], ARGV[3])
+local kept, at, found = {}, 1, false
+while at <= #record.steps do
+  local name_bytes, text_bytes, name_at = struct.unpack('<HI4', record.steps, at)
+  local next_at = name_at + name_bytes + text_bytes
+  if string.sub(record.steps, name_at, name_at + name_bytes - 1) == ARGV[2] then
+    kept[#kept + 1], found = changed, true
+  else
+    kept[#kept + 1] = string.sub(record.steps, at, next_at - 1)
+  end
+  at = next_at
+end
+if not found then kept[#kept + 1] = changed end
+record.steps = table.concat(kept)
+write(record)
+return 1`,
+}
+
+export const stepWithoutMemory: Script = {
+  sha: '1fa7fa24bab3190d5b363214599cbd939868942d',
+  source: `#!lua flags=allow-oom
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
+local FORMAT = 1
+local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
+local clock = redis.call('TIME')
+local now_us = clock[1] * 1000000 + clock[2]
+local now_ms = math.floor(now_us / 1000)
+local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
+local function read()
+  local value = redis.pcall('GET', KEYS[1])
+  if not value then return nil, 0, nil end
+  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
+  if value == 'w' then
+    watched = true
+    return nil, 0, nil
+  end
+  local format = string.byte(value, 1)
+  if format and format > FORMAT then
+    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
+  end
+  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
+  local record = {}
+  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  local fingerprint_at = HEAD_BYTES + owner_bytes
+  local label_at = fingerprint_at + fingerprint_bytes
+  local envelope_at = label_at + label_bytes
+  local body_at = envelope_at + envelope_bytes
+  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
+    return nil, 0, 'It is damaged: its head does not fit the rest.'
+  end
+  watched = bit.band(flags, 4) ~= 0
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
+  if record.state == RUNNING then
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  record.takeover = bit.band(flags, 1) ~= 0
+  record.failed = bit.band(flags, 2) ~= 0
+  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
+  record.label = string.sub(value, label_at + 1, envelope_at)
+  record.body = string.sub(value, body_at + 1)
+  return record, record.token, nil
+end
+local function notify()
+  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
+end
+local function write(record)
+  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
+  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
+    record.since, record.retain, record.retain_unknown,
+    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
+  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
+    'PXAT', string.format('%.0f', expiry_of(record)))
+  notify()
+end
+local function next_token(previous)
+  return math.max(previous + 1, now_us)
+end
+local function lease_in(argument, token)
+  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
+    struct.unpack('<BBI3I6I6HHI3', argument)
+  return {
+    token = token,
+    steps = '',
+    takeover = takeover == 1,
+    recovery = recovery,
+    attempt = attempt,
+    retain = retain,
+    retain_unknown = retain_unknown,
+    owner = string.sub(argument, at, at + owner_bytes - 1),
+    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
+    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
+  }
+end
+local record, _, unreadable = read()
+if unreadable then return 0 end
+local token = tonumber(ARGV[1])
+if not record or record.token < token then
+  if not ARGV[5] then return 2 end
+  record = lease_in(ARGV[5], token)
+  record.state = RUNNING
+  record.since = now_ms
+  record.lease_until = now_ms + tonumber(ARGV[4])
+elseif record.token > token or record.state ~= RUNNING then
+  return 0
+end
+local function entry(name, text)
+  return text == '' and '' or struct.pack('<HI4', #name, #text) .. name .. text
+end
+local changed = entry(ARGV[2], ARGV[3])
+local kept, at, found = {}, 1, false
+while at <= #record.steps do
+  local name_bytes, text_bytes, name_at = struct.unpack('<HI4', record.steps, at)
+  local next_at = name_at + name_bytes + text_bytes
+  if string.sub(record.steps, name_at, name_at + name_bytes - 1) == ARGV[2] then
+    kept[#kept + 1], found = changed, true
+  else
+    kept[#kept + 1] = string.sub(record.steps, at, next_at - 1)
+  end
+  at = next_at
+end
+if not found then kept[#kept + 1] = changed end
+record.steps = table.concat(kept)
+write(record)
+return 1`,
+}
+
+export const watch: Script = {
+  sha: '42f63133a4dee882449171455171c1d19392c809',
+  source: `#!lua
+local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+local HEAD_BYTES = 46
+local FORMAT = 1
+local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
+local clock = redis.call('TIME')
+local now_us = clock[1] * 1000000 + clock[2]
+local now_ms = math.floor(now_us / 1000)
+local watched = false
+local function expiry_of(record)
+  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
+  local is_clean = record.state == RELEASED and record.fingerprint == ''
+  if record.state == COMPLETED or is_clean then return record.since + record.retain end
+  return record.since + record.retain_unknown
+end
+local function read()
+  local value = redis.pcall('GET', KEYS[1])
+  if not value then return nil, 0, nil end
+  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
+  if value == 'w' then
+    watched = true
+    return nil, 0, nil
+  end
+  local format = string.byte(value, 1)
+  if format and format > FORMAT then
+    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
+  end
+  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
+  local record = {}
+  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
+  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
+    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
+  local fingerprint_at = HEAD_BYTES + owner_bytes
+  local label_at = fingerprint_at + fingerprint_bytes
+  local envelope_at = label_at + label_bytes
+  local body_at = envelope_at + envelope_bytes
+  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
+    return nil, 0, 'It is damaged: its head does not fit the rest.'
+  end
+  watched = bit.band(flags, 4) ~= 0
+  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
+  if record.state == RUNNING then
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    record.lease_until = struct.unpack('<I6', record.envelope)
+  end
+  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  record.takeover = bit.band(flags, 1) ~= 0
+  record.failed = bit.band(flags, 2) ~= 0
+  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
+  record.label = string.sub(value, label_at + 1, envelope_at)
+  record.body = string.sub(value, body_at + 1)
+  return record, record.token, nil
+end
+local function notify()
+  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
+end
+local function write(record)
+  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
+  local envelope, body = '', ''
+  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
+  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)

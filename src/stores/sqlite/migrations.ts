@@ -55,4 +55,12 @@ CREATE INDEX hapax_record_expiry ON hapax_record (expires_at_ms);
 INSERT INTO hapax_meta (only_row, schema_version, min_reader, clock_ms) VALUES (1, 1, 1, 0);
 `,
   },
+  {
+    version: 2,
+    sql: `-- JSON: the steps of a handler that may run again, in the order in which they began.
+ALTER TABLE hapax_record ADD COLUMN steps TEXT;
+
+UPDATE hapax_meta SET schema_version = 2;
+`,
+  },
 ]

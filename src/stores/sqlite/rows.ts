@@ -1,5 +1,6 @@
 import { nameAndMessage } from '../../core/errors.ts'
 import type { IdempotencyRecord, RecordPolicy, RecoveryMode } from '../../core/record.ts'
+import { decodeSteps, encodeSteps } from '../encoding/steps.ts'
 import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from './envelope.ts'
 import { type Fields, flag, integer, number, oneOf, string, text } from './fields.ts'
 import type { SqliteValue } from './handle.ts'
@@ -25,6 +26,7 @@ const columns = [
   'takeover',
   'failed',
   'label',
+  'steps',
   'response',
   'body',
 ] as const
@@ -47,6 +49,7 @@ export const headColumnsSql = columns
 export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
   const { policy, label } = record
   const response = record.state === 'completed' ? record.response : undefined
+  const steps = record.fingerprint === null ? undefined : record.steps
   const values: Record<Column, SqliteValue> = {
     id: encodeText(record.id),
     format: recordFormat,
@@ -64,6 +67,7 @@ export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
     takeover: record.state === 'running' && record.takeover ? 1 : 0,
     failed: record.state === 'completed' && record.failed ? 1 : 0,
     label: label === undefined ? null : encodeLabel(label),
+    steps: steps === undefined ? null : encodeText(encodeSteps(steps)),
     response: response === undefined ? null : encodeEnvelope(response),
     body: response === undefined ? null : encodeBody(response),
   }
@@ -116,16 +120,18 @@ function decodeRecord(row: Fields): IdempotencyRecord {
   const state = text(row, 'state')
   if (state === 'released' && row['fingerprint'] === null) return { ...base, state, fingerprint: null }
   const fingerprint = decodeText(text(row, 'fingerprint'))
+  const remembered = row['steps'] === null ? {} : { steps: decodeSteps(decodeText(text(row, 'steps'))) }
   switch (state) {
     case 'released':
-      return { ...base, state, fingerprint }
+      return { ...base, state, fingerprint, ...remembered }
     case 'unknown':
-      return { ...base, state, fingerprint, sinceMs: number(row, 'since_ms') }
+      return { ...base, state, fingerprint, ...remembered, sinceMs: number(row, 'since_ms') }
     case 'running':
       return {
         ...base,
         state,
         fingerprint,
+        ...remembered,
         claimedAtMs: number(row, 'since_ms'),
         leaseUntilMs: number(row, 'lease_until_ms'),
         takeover: flag(row, 'takeover'),
@@ -135,6 +141,7 @@ function decodeRecord(row: Fields): IdempotencyRecord {
         ...base,
         state,
         fingerprint,
+        ...remembered,
         completedAtMs: number(row, 'since_ms'),
         failed: flag(row, 'failed'),
         response: decodeResponse(text(row, 'response'), row['body']),

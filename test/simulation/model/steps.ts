@@ -263,7 +263,7 @@ function* runs(model: Model, world: World, requester: Requester, index: number):
     return
   }
   const status = program === 'pays' ? 201 : program === 'turns-away' ? 401 : 500
-  const disposition = dispositionOf(status, recovery, undefined)
+  const disposition = dispositionOf(status, recovery, undefined, false)
   const write: FinalWrite =
     disposition.kind === 'release' ? disposition : outcome(disposition.failed, status, `${name}'s ${status}`)
   const clean = write.kind === 'release' && write.clean

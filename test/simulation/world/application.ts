@@ -6,7 +6,8 @@ import { idempotencyOf } from '../../../src/core/idempotency.ts'
 import type { Lease } from '../../../src/core/lease.ts'
 import { callSettings, runReaders } from '../../../src/core/options.ts'
 import type { StoredResponse } from '../../../src/core/record.ts'
-import type { RunContext, RunRequest } from '../../../src/core/run.ts'
+import type { RunRequest } from '../../../src/core/run.ts'
+import type { RunContext } from '../../../src/core/run-context.ts'
 import type { CallSettings, Reconcile } from '../../../src/core/settings.ts'
 import type { Unsubscribe } from '../../../src/core/store.ts'
 import { customFingerprint } from '../../../src/protocol/fingerprint.ts'
@@ -124,7 +125,7 @@ class Exchange {
       keep: () => void (lease.verdict = 'keep'),
     })
     const finished = await lease.finish(responseOf(ended))
-    if (finished === 'stale') return this.#refuse('outcome-unknown')
+    if (finished === 'withheld') return this.#refuse('outcome-unknown')
     this.#answer(ended.run, ended.behaviour.how, false, finished === 'recorded')
   }
 

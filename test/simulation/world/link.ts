@@ -6,6 +6,7 @@ import type {
   HeldLease,
   Outcome,
   RenewResult,
+  StepChange,
   Store,
   Unsubscribe,
   WriteResult,
@@ -15,7 +16,7 @@ import { type Fate, fateOf } from './network.ts'
 import type { StoreMachine } from './store-machine.ts'
 import type { World } from './world.ts'
 
-const verbs = ['claim', 'renew', 'complete', 'release', 'abandon', 'watch', 'notice'] as const
+const verbs = ['claim', 'renew', 'complete', 'release', 'abandon', 'watch', 'notice', 'step'] as const
 type Verb = (typeof verbs)[number]
 
 /** One life of one process. */
@@ -74,6 +75,10 @@ export class Link implements Store {
       (store) => store.abandon(id, owner),
       () => 'done',
     )
+  }
+
+  recordStep(lease: HeldLease, change: StepChange): Promise<WriteResult> {
+    return this.#call('step', (store) => store.recordStep(lease, change), String)
   }
 
   watch(id: string, listener: () => void): Promise<Unsubscribe> {

@@ -66,6 +66,11 @@ function rulesStore(bug: SeededBug | undefined, clock: Clock): Store {
     async abandon(id, owner) {
       put(rules.abandon(records.get(id), owner, time.now()).write)
     },
+    async recordStep(lease, change) {
+      const { result, write } = rules.recordStep(records.get(lease.id), lease, change, time.now())
+      put(write)
+      return result
+    },
     async watch(id, listener) {
       return watchers.add(id, listener)
     },

@@ -6,7 +6,7 @@
 --         on this server's clock after which the claim must not be carried out, the lengths of owner,
 --         fingerprint and label; these three. Times are milliseconds.
 --
--- Returns 0 claimed: token, attempt, what was taken over, now (with the answer of a failure: envelope, body)
+-- Returns 0 claimed: token, attempt, what was taken over, now, steps (with the answer of a failure: envelope, body)
 --         1 completed: failed, ms to its expiry, envelope, body
 --         2 running: age in ms, lease left in ms
 --         3 another request   4 can't be compared   5 lapsed
@@ -56,6 +56,7 @@ if unreadable then return { 6, unreadable } end
 local function grant(taken_over)
   local token = next_token(previous_token)
   local attempt = record and record.attempt + 1 or 1
+  local steps = taken_over > 0 and record.steps or ''
   write({
     state = RUNNING,
     takeover = taken_over > 0,
@@ -69,9 +70,10 @@ local function grant(taken_over)
     owner = owner,
     fingerprint = fingerprint,
     label = string.sub(ARGV[1], label_at),
+    steps = steps,
   })
-  if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, record.envelope, record.body } end
-  return { 0, token, attempt, taken_over, now_ms }
+  if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, steps, record.envelope, record.body } end
+  return { 0, token, attempt, taken_over, now_ms, steps }
 end
 
 -- Nothing there, or a clean release, which may even carry another request.
@@ -86,7 +88,7 @@ if record.state == RUNNING then
     -- The same claim arrived twice: the same token, not a second winner.
     record.lease_until = math.max(record.lease_until, now_ms + lease_ms)
     write(record)
-    return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms }
+    return { 0, record.token, record.attempt, record.takeover and 1 or 0, now_ms, record.steps }
   end
   if record.lease_until > now_ms then
     return { 2, math.max(0, now_ms - record.since), record.lease_until - now_ms }

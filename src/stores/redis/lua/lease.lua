@@ -7,6 +7,7 @@ local function lease_in(argument, token)
     struct.unpack('<BBI3I6I6HHI3', argument)
   return {
     token = token,
+    steps = '',
     takeover = takeover == 1,
     recovery = recovery,
     attempt = attempt,

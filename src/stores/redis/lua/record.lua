@@ -8,7 +8,9 @@
 -- state: 1 running, 2 released, 3 completed, 4 unknown
 -- since: when the record came into this state, from which its expiry follows
 -- A running record has the end of its lease, in six bytes, where others have the envelope.
--- flags: 1 takeover, 2 failed, 4 somebody watches
+-- flags: 1 takeover, 2 failed, 4 somebody watches, 8 steps
+-- steps: with flag 8 the envelope begins with them, their length in four bytes first. Each is the lengths of name and
+--        text, these two; the text is the client's.
 --
 -- A string that is just 'w' is no record: somebody watches a key that is new.
 
@@ -58,9 +60,15 @@ local function read()
   end
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  record.envelope = string.sub(value, envelope_at + 1, body_at)
+  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
+  if bit.band(flags, 8) ~= 0 then
+    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
+    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
+    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
+    record.envelope = string.sub(record.envelope, steps_bytes + 5)
+  end
   if record.state == RUNNING then
-    if envelope_bytes ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
+    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
   if expiry_of(record) <= now_ms then return nil, record.token, nil end
@@ -79,9 +87,17 @@ end
 
 local function write(record)
   local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
+  -- Steps outlive whatever may run again.
+  local steps = record.steps or ''
+  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
+  if steps ~= '' then
+    flags = flags + 8
+    steps = struct.pack('<I4', #steps) .. steps
+  end
   local envelope, body = '', ''
   if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
   if record.state == COMPLETED then envelope, body = record.envelope, record.body end
+  envelope = steps .. envelope
   local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
     record.since, record.retain, record.retain_unknown,
     #record.owner, #record.fingerprint, #record.label, #envelope, #body)

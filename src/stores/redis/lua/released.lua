@@ -4,7 +4,7 @@
 local function write_released(record, clean)
   record.state = RELEASED
   record.since = now_ms
-  if clean and not record.takeover then record.fingerprint = '' end
+  if clean and not record.takeover and record.steps == '' then record.fingerprint = '' end
   record.takeover = false
   write(record)
 end
