@@ -15,6 +15,7 @@ const terms: Terms = {
   calm: false,
   gentle: false,
   bypass: false,
+  steps: false,
   lateMs: 5,
   forwardMs: 0,
   sleptMs: 0,
@@ -205,6 +206,23 @@ describe('the checker', () => {
     const history = [at(0, request(1)), at(1, run(1, 1, 'refuse', 0))]
     expect(promises(history)).toEqual(['Fail closed'])
     expect(promises(history, { ...terms, bypass: true })).toEqual([])
+  })
+
+  it('refuses a second effect of a step, also where a second run is welcome', () => {
+    const history = [
+      at(0, request(1)),
+      at(1, run(1, 1, 'rerun')),
+      at(2, { kind: 'effect', run: 1 }),
+      at(3, crashed),
+      at(500, request(2)),
+      at(501, run(2, 2, 'rerun')),
+    ]
+    const effect = at(502, { kind: 'effect', run: 2 } as const)
+    expect(promises([...history, effect])).toEqual([])
+    expect(promises([...history, effect], { ...terms, steps: true })).toEqual(['Effects committed once'])
+    expect(promises(history, { ...terms, steps: true })).toEqual([])
+    const forgot = at(400, { kind: 'forgot' } as const)
+    expect(promises([...history, effect, forgot], { ...terms, steps: true })).toEqual([])
   })
 
   it('refuses a run that begins after its process was told to end', () => {

@@ -16,14 +16,17 @@ export async function judge(plan: Plan, subject: Subject = realSubject): Promise
   return { ...simulated, violations }
 }
 
-/** The first seed in which a promise is broken: any promise, or the one that is named. */
+/** The first seed in which a promise is broken: any promise, or the one that is named; in worlds with steps, if so asked. */
 export async function firstBroken(
   subject: Subject,
   seeds: number,
   promise?: string,
+  onlyWithSteps = false,
 ): Promise<{ readonly seed: number; readonly violation: Violation } | undefined> {
   for (let seed = 0; seed < seeds; seed += 1) {
-    const { violations } = await judge(planOf(seed), subject)
+    const plan = planOf(seed)
+    if (onlyWithSteps && !plan.steps) continue
+    const { violations } = await judge(plan, subject)
     const violation = violations.find((candidate) => promise === undefined || candidate.promise === promise)
     if (violation !== undefined) return { seed, violation }
   }

@@ -21,9 +21,11 @@ export interface SeededBug extends Flaws {
   readonly name: string
   readonly mistake: string
   readonly rules?: Partial<Rules>
+  /** It can only show where handlers have steps. */
+  readonly inSteps?: boolean
 }
 
-export const seededBugs: readonly SeededBug[] = [
+const recordBugs: readonly SeededBug[] = [
   {
     name: 'no-fencing',
     mistake: 'complete and release do not look at the token',
@@ -163,6 +165,32 @@ export const seededBugs: readonly SeededBug[] = [
   },
 ]
 
+const stepBugs: readonly SeededBug[] = [
+  {
+    name: 'steps-without-a-token',
+    inSteps: true,
+    mistake:
+      'a step that begins does not look at the token, so one that was replaced goes on beside its successor',
+    rules: {
+      recordStep: (found, lease, change, nowMs) =>
+        realRules.recordStep(found, latest(found, lease), change, nowMs),
+    },
+  },
+  {
+    name: 'takeover-forgets-steps',
+    inSteps: true,
+    mistake: 'a takeover begins with an empty list of steps',
+    rules: {
+      claim: (found, request, nowMs) => {
+        const { result, write } = realRules.claim(withoutSteps(found), request, nowMs)
+        return write === undefined ? { result } : { result, write }
+      },
+    },
+  },
+]
+
+export const seededBugs: readonly SeededBug[] = [...recordBugs, ...stepBugs]
+
 export function rulesOf(bug: SeededBug | undefined): Rules {
   return { ...realRules, ...bug?.rules }
 }
@@ -170,6 +198,12 @@ export function rulesOf(bug: SeededBug | undefined): Rules {
 /** The lease with whatever token the record has: what a write without a fence amounts to. */
 function latest(found: Found, lease: HeldLease): HeldLease {
   return found === undefined ? lease : { ...lease, token: found.token }
+}
+
+function withoutSteps(found: Found): Found {
+  if (found === undefined || found.fingerprint === null) return found
+  const { steps: _, ...rest } = found
+  return rest
 }
 
 function revived(found: Found): Found {

@@ -19,6 +19,7 @@ type Rule = (key: KeyFacts, facts: Facts) => Iterable<Broken>
 
 const rules: readonly Rule[] = [
   oneWinner,
+  oneEffect,
   risingTokens,
   answersBelong,
   oneOutcome,
@@ -51,6 +52,19 @@ function* oneWinner(key: KeyFacts, facts: Facts): Iterable<Broken> {
   }
 }
 
+/** 9: what a step did is not done again by any later run, whatever its route allows. */
+function* oneEffect(key: KeyFacts, facts: Facts): Iterable<Broken> {
+  if (!facts.terms.steps) return
+  const runs = protectedRuns(key).filter(({ effectMs }) => effectMs !== never)
+  for (const [index, first] of runs.entries()) {
+    for (const second of runs.slice(index + 1)) {
+      const fromMs = Math.min(first.request.sentMs, second.request.sentMs)
+      if (madeNew(key, facts, fromMs, Math.max(first.effectMs, second.effectMs))) continue
+      yield ['Effects committed once', `run ${second.run} had the effect that run ${first.run} had`]
+    }
+  }
+}
+
 function whyNotAgain(first: RunFacts, second: RunFacts, terms: Terms): string | undefined {
   if (first.request.payload !== second.request.payload) return 'they are different requests'
   if (first.recovery === 'refuse') return 'it must not be repeated'
@@ -59,6 +73,8 @@ function whyNotAgain(first: RunFacts, second: RunFacts, terms: Terms): string | 
   if (second.recovery === 'reconcile' && second.request.asked !== 'rerun') return 'nobody was asked'
   if (first.recovery === 'reconcile' && second.recovery === 'rerun') return 'it had to be asked about'
   if (failed) return undefined
+  // A run that met a step of which nobody knows the end leaves its key at once, whatever it says itself.
+  if (terms.steps && first.endMs <= second.startMs) return undefined
   if (second.startMs < first.request.sentMs + terms.leaseMs - terms.forwardMs)
     return 'its lease can’t be over yet'
   if (terms.calm && second.startMs < first.startMs + terms.maxRunMs) return 'it was alive and renewed'

@@ -78,6 +78,8 @@ export interface Terms {
   readonly gentle: boolean
   /** A store that is down lets requests run unprotected. */
   readonly bypass: boolean
+  /** Effects are steps: one that began is never begun again. */
+  readonly steps: boolean
   /** How late a message can be. */
   readonly lateMs: number
   /** How far the store's clock was put forward, in all. */

@@ -49,7 +49,10 @@ interface Ended {
   readonly behaviour: Behaviour
 }
 
-type Control = Pick<RunContext, 'signal' | 'token' | 'release' | 'keep'>
+type Control = Pick<RunContext, 'signal' | 'token' | 'release' | 'keep' | 'step'>
+
+/** The bank says no: nothing happened. */
+class Refused extends Error {}
 
 class HandlerFailed extends Error {
   readonly run: number
@@ -121,6 +124,7 @@ class Exchange {
     const ended = await this.#handle({
       signal: lease.signal,
       token: lease.held.token,
+      step: (name, fn, options) => lease.steps.step(name, fn, options),
       release: () => void (lease.verdict = 'release'),
       keep: () => void (lease.verdict = 'keep'),
     })
@@ -205,14 +209,40 @@ class Exchange {
     if (behaviour.hangs) await new Promise(() => {})
     if (control.signal.aborted && behaviour.obeys)
       return this.#end({ ...ended, behaviour: { ...behaviour, ...givenUp } })
-    if (behaviour.pays) {
-      world.ledger.set(this.#account, run)
-      world.note({ kind: 'effect', run })
-    }
+    if (behaviour.pays && world.plan.steps) {
+      const stopped = await this.#payInStep(control, run)
+      if (stopped) return this.#end({ ...ended, behaviour: { ...behaviour, ...givenUp } })
+    } else if (behaviour.pays) this.#pay(run)
     await this.#life.sleep(behaviour.afterMs)
     if (behaviour.how === 'nothing' && behaviour.status === 200) control.release()
     if (behaviour.how === 'good' && behaviour.status === 429) control.keep()
     return this.#end(ended)
+  }
+
+  #pay(run: number): void {
+    this.#world.ledger.set(this.#account, run)
+    this.#world.note({ kind: 'effect', run })
+  }
+
+  /** True if the handler gives up over it. Some handlers go on as if nothing were wrong. */
+  async #payInStep(control: Control, run: number): Promise<boolean> {
+    const { chance } = this.#request
+    try {
+      await control.step(
+        'pay',
+        async () => {
+          await this.#life.sleep(chance % 5)
+          if (chance % 9 === 0) throw new Refused()
+          this.#pay(run)
+          await this.#life.sleep(chance % 7)
+          if (chance % 11 === 0) throw new Error('The bank took the money, and its answer was lost.')
+        },
+        { noEffect: (error) => error instanceof Refused },
+      )
+      return false
+    } catch {
+      return chance % 4 !== 0
+    }
   }
 
   #end(ended: Ended): Ended {
@@ -305,6 +335,7 @@ const refusals: readonly Refusal[] = [
 const givenUp = { how: 'failed', status: 500, tooLarge: false } as const
 
 const unprotected: Control = {
+  step: async (_name, fn) => fn(),
   signal: new AbortController().signal,
   token: 0,
   release: () => {},

@@ -1,7 +1,7 @@
 // Everything that is decided about a world before it begins. A plan is data, so that it can be shrunk.
 
 import type { Recovery } from '../checker/history.ts'
-import { Random } from './random.ts'
+import { mixed, Random } from './random.ts'
 
 export interface Plan {
   readonly seed: number
@@ -10,6 +10,8 @@ export interface Plan {
   /** How requests come in: through the seam of the HTTP adapters, or through `run`. */
   readonly entry: 'begin' | 'run'
   readonly bypass: boolean
+  /** Handlers have their effect in a step. */
+  readonly steps: boolean
   readonly leaseMs: number
   readonly maxRunMs: number
   readonly storeTimeoutMs: number
@@ -78,6 +80,8 @@ export function planOf(seed: number): Plan {
     recoveries: recoveriesOf(random),
     entry: random.pick(['begin', 'run']),
     bypass: faulty && random.chance(50),
+    // Not drawn from `random`, so that worlds without steps stay as they were.
+    steps: mixed(seed, 9) % 4 === 0,
     leaseMs,
     maxRunMs: leaseMs * random.pick([2, 8]),
     storeTimeoutMs,

@@ -195,6 +195,7 @@ function termsOf(plan: Plan): Terms {
     calm,
     gentle: isGentle(plan, network.lateMs + network.delayMs + storeOutageMs),
     bypass: plan.bypass,
+    steps: plan.steps,
     forwardMs,
     retainMs: Math.min(plan.retainMs, plan.retainUnknownMs),
     lateMs: network.lateMs + network.delayMs + storeOutageMs,
