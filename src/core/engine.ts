@@ -1,32 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { recordId } from '../protocol/identity.ts'
 import type { ProblemCode } from '../protocol/codes.ts'
+import type { Fingerprint } from '../protocol/fingerprint.ts'
 import { createProblem, type Problem } from '../protocol/problem.ts'
-import { AbandonedClaims } from './abandoned.ts'
-import { Deadline, DeadlineExceeded } from './deadline.ts'
 import type { Decision } from './decision.ts'
 import { IdempotencyError } from './errors.ts'
-import { Events, type StoreOperation } from './events.ts'
+import { Events } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { keepProcessAlive } from './keep-alive.ts'
 import { Lease, type LeaseKeeper } from './lease.ts'
 import { Misuse, safely } from './misuse.ts'
-import type { Journal, JournalOpening } from './journal.ts'
+import type { Journal, TransactionRequest } from './journal.ts'
 import type { StepRecord, StoredResponse } from './record.ts'
 import { reconcile } from './recovery.ts'
 import { Renewals } from './renewals.ts'
 import type { Call, EngineSettings } from './settings.ts'
-import { attach, detach } from './shared-store.ts'
-import type {
-  ClaimedResult,
-  ClaimRequest,
-  ClaimResult,
-  HeldLease,
-  StepChange,
-  Store,
-  Unsubscribe,
-  WriteResult,
-} from './store.ts'
+import type { ClaimedResult, ClaimRequest, ClaimResult, HeldLease, StepChange, WriteResult } from './store.ts'
+import { type Opening, StoreAccess } from './store-access.ts'
 import { type FinalWrite, UnacknowledgedWrites } from './unacknowledged.ts'
 import { UnfinishedWork } from './unfinished.ts'
 import { Waiting } from './waiting.ts'
@@ -36,11 +26,9 @@ export class Engine implements LeaseKeeper {
   readonly events: Events
   readonly misuse: Misuse
   readonly #settings: EngineSettings
-  readonly #store: Store
-  readonly #deadline: Deadline
+  readonly #access: StoreAccess
   readonly #renewals: Renewals
   readonly #unacknowledged: UnacknowledgedWrites
-  readonly #abandoned: AbandonedClaims
   readonly #heartbeat: Heartbeat
   readonly #waiting: Waiting
   readonly #unfinished: UnfinishedWork
@@ -49,21 +37,16 @@ export class Engine implements LeaseKeeper {
   constructor(settings: EngineSettings) {
     const { store, clock } = settings
     this.#settings = settings
-    this.#store = store
     const logger = safely(settings.logger)
     this.events = new Events(settings.on, (message) => logger.warn(message))
     this.misuse = new Misuse(logger, settings.silence)
-    this.#deadline = new Deadline(clock, settings.storeTimeoutMs)
-    this.#renewals = new Renewals(clock, (leases) => this.#bounded('renew', () => store.renew(leases)))
-    this.#unacknowledged = new UnacknowledgedWrites(clock, (held, write) => this.#perform(held, write))
-    this.#abandoned = new AbandonedClaims(clock, (id, owner) =>
-      this.#bounded('abandon', () => store.abandon(id, owner)),
-    )
-    this.#heartbeat = new Heartbeat(clock, [this.#renewals, this.#unacknowledged, this.#abandoned])
-    this.#waiting = new Waiting((id, listener) => this.#watch(id, listener), clock, settings.maxWaiters)
+    const access = new StoreAccess(settings, this.events)
+    this.#access = access
+    this.#renewals = new Renewals(clock, (leases) => access.renew(leases))
+    this.#unacknowledged = new UnacknowledgedWrites(clock, (held, write) => access.write(held, write))
+    this.#heartbeat = new Heartbeat(clock, [this.#renewals, this.#unacknowledged, access.abandoned])
+    this.#waiting = new Waiting((id, listener) => access.watch(id, listener), clock, settings.maxWaiters)
     this.#unfinished = new UnfinishedWork(clock)
-    attach(store)
-    if (settings.journal !== undefined) attach(settings.journal)
     if (!store.durable && process.env['NODE_ENV'] === 'production') {
       this.misuse.report('memory-store-in-production')
     }
@@ -100,7 +83,7 @@ export class Engine implements LeaseKeeper {
   /** Ends a claim. Answers within the store time-out; a write that was not acknowledged goes on being tried. */
   async write(lease: Lease, write: FinalWrite): Promise<WriteResult | 'deferred'> {
     try {
-      const result = await this.#perform(lease.held, write)
+      const result = await this.#access.write(lease.held, write)
       this.#endLease(lease)
       return result
     } catch (error) {
@@ -112,12 +95,19 @@ export class Engine implements LeaseKeeper {
   }
 
   get journal(): Journal | undefined {
-    return this.#settings.journal
+    return this.#access.journal
   }
 
   recordStep(held: HeldLease, change: StepChange): Promise<WriteResult> {
-    const recorder = this.#settings.journal ?? this.#store
-    return this.#bounded('step', () => recorder.recordStep(held, change))
+    return this.#access.recordStep(held, change)
+  }
+
+  transact(held: HeldLease, name: string, request: TransactionRequest): Promise<WriteResult> {
+    return this.#access.transact(held, name, request)
+  }
+
+  keyed(fingerprint: Fingerprint): Fingerprint {
+    return this.#access.keyed(fingerprint)
   }
 
   async #begin(call: Call, request: ClaimRequest): Promise<Decision> {
@@ -154,7 +144,7 @@ export class Engine implements LeaseKeeper {
   async #grant(call: Call, request: ClaimRequest, result: ClaimedResult, sentMs: number): Promise<Decision> {
     const { token, attempt, takeover } = result
     const held: HeldLease = { ...request, token, attempt, takeover: takeover !== undefined }
-    const journal = this.#settings.journal
+    const { journal } = this.#access
     if (journal !== undefined) return this.#openJournal(journal, held, call, result, sentMs)
     return this.#start(call, held, result, result.steps ?? [], sentMs)
   }
@@ -168,24 +158,24 @@ export class Engine implements LeaseKeeper {
   ): Promise<Decision> {
     const { policy, maxRunMs } = call.settings
     const keepMs = Math.max(policy.retainMs, policy.retainUnknownMs) + maxRunMs + journalMarginMs
-    let opening: JournalOpening
+    let opening: Opening
     try {
-      opening = await this.#bounded('open-journal', () => journal.open(held, keepMs))
+      opening = await this.#access.openJournal(journal, held, keepMs)
     } catch (error) {
-      this.#abandon(held)
+      this.#access.abandon(held)
       return this.#withoutStore(call, held, error)
     }
+    if (opening.kind === 'opened') return this.#start(call, held, result, opening.steps, sentMs)
+    this.#access.abandon(held)
     switch (opening.kind) {
-      case 'opened':
-        return this.#start(call, held, result, opening.steps, sentMs)
       case 'stale':
         // A clock went back, or this claim was replaced already. A later claim has a later token.
-        this.#abandon(held)
         return this.#reject(call, held, 'store-unavailable', { detail: journalIsAhead })
       case 'mismatch':
         // The store forgot this key, and the journal did not.
-        this.#abandon(held)
         return this.#reject(call, held, 'key-reused')
+      case 'unreadable':
+        return this.#reject(call, held, 'outcome-unknown', { detail: unreadable })
     }
   }
 
@@ -254,7 +244,7 @@ export class Engine implements LeaseKeeper {
         sentMs = this.nowMs()
         return this.#claim(request)
       },
-      abandon: () => this.#abandon(request),
+      abandon: () => this.#access.abandon(request),
       onGone: (listener) => call.onGone?.(listener) ?? (() => {}),
     })
     switch (end.kind) {
@@ -305,46 +295,14 @@ export class Engine implements LeaseKeeper {
 
   async #claim(request: ClaimRequest): Promise<ClaimResult> {
     this.#unfinished.begin()
-    let claiming: Promise<ClaimResult> | undefined
     try {
-      const result = await this.#bounded('claim', () => (claiming = this.#store.claim(request)))
-      if (result.kind === 'claimed' && this.#closing !== undefined) throw shuttingDown()
-      return result
-    } catch (error) {
-      // The claim may have landed, or land yet.
-      this.#abandon(request)
-      if (error instanceof DeadlineExceeded)
-        claiming?.then((late) => this.#giveBackLate(request, late), ignore)
-      throw error
+      const result = await this.#access.claim(request)
+      if (result.kind !== 'claimed' || this.#closing === undefined) return result
+      this.#access.abandon(request)
+      throw shuttingDown()
     } finally {
       this.#unfinished.end()
     }
-  }
-
-  /** A claim that lay in a driver's queue for longer than a lease lands when nobody abandons it any more. */
-  #giveBackLate(request: ClaimRequest, result: ClaimResult): void {
-    if (result.kind === 'claimed') this.#abandon(request)
-  }
-
-  #abandon({ id, owner, leaseMs }: ClaimRequest): void {
-    this.#abandoned.add(id, owner, leaseMs)
-  }
-
-  async #watch(id: string, listener: () => void): Promise<Unsubscribe | undefined> {
-    try {
-      return await this.#store.watch?.(id, listener)
-    } catch (error) {
-      // Without a subscription waiters poll, which is slower and just as right.
-      this.events.emit({ type: 'store-error', operation: 'watch', error })
-      return undefined
-    }
-  }
-
-  #perform(held: HeldLease, write: FinalWrite): Promise<WriteResult> {
-    if (write.kind === 'release') {
-      return this.#bounded('release', () => this.#store.release(held, { clean: write.clean }))
-    }
-    return this.#bounded('complete', () => this.#store.complete(held, write.outcome))
   }
 
   /** Takes the write's kind only: the body of an outcome must not be held here, beyond the bound on them. */
@@ -362,15 +320,6 @@ export class Engine implements LeaseKeeper {
     else this.events.emit({ ...lease.about, type: 'record-recovered', delayMs: this.nowMs() - sinceMs })
   }
 
-  async #bounded<T>(operation: StoreOperation, perform: () => Promise<T>): Promise<T> {
-    try {
-      return await this.#deadline.bound(perform())
-    } catch (error) {
-      this.events.emit({ type: 'store-error', operation, error })
-      throw error
-    }
-  }
-
   #endLease(lease: Lease): void {
     this.#renewals.remove(lease)
     this.#unfinished.end()
@@ -382,11 +331,9 @@ export class Engine implements LeaseKeeper {
       this.#waiting.close()
       await this.#unfinished.ended(graceMs)
       this.#unacknowledged.giveUp()
-      await this.#deadline.bound(this.#abandoned.close()).catch(ignore)
+      await this.#access.undo()
       this.#heartbeat.stop()
-      const { journal } = this.#settings
-      if (journal !== undefined && detach(journal)) await this.#bounded('close', () => journal.close())
-      if (detach(this.#store)) await this.#bounded('close', () => this.#store.close())
+      await this.#access.close()
     } finally {
       letProcessEnd()
     }
@@ -396,7 +343,7 @@ export class Engine implements LeaseKeeper {
     return {
       id: recordId(scope, key),
       owner: randomUUID(),
-      fingerprint,
+      fingerprint: this.keyed(fingerprint),
       policy: settings.policy,
       leaseMs: settings.leaseMs,
       ...(this.#settings.storeKeys && { label: { key, scope: String(scope) } }),
@@ -407,8 +354,6 @@ export class Engine implements LeaseKeeper {
 function shuttingDown(): IdempotencyError {
   return new IdempotencyError('store-closed', 'The engine is shutting down and takes no more requests.')
 }
-
-function ignore(): void {}
 
 /** How long a journal remembers beyond the record: clocks differ, and messages are late. */
 const journalMarginMs = 3_600_000

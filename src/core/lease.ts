@@ -1,10 +1,11 @@
+import type { Fingerprint } from '../protocol/fingerprint.ts'
 import { IdempotencyError } from './errors.ts'
 import { type Disposition, dispositionOf, type Verdict } from './disposition.ts'
 import type { Events } from './events.ts'
-import type { Journal, TransactionRequest } from './journal.ts'
+import type { TransactionRequest } from './journal.ts'
 import type { StepRecord, StoredResponse } from './record.ts'
 import type { RenewableLease } from './renewals.ts'
-import { type StepKeeper, Steps, transactionUnavailable } from './steps.ts'
+import { type StepKeeper, Steps } from './steps.ts'
 import type { HeldLease, Outcome, StepChange, Takeover, WriteResult } from './store.ts'
 import type { FinalWrite } from './unacknowledged.ts'
 
@@ -20,9 +21,11 @@ export type Finished = 'recorded' | 'released' | 'deferred' | 'withheld'
 export interface LeaseKeeper {
   readonly events: Events
   nowMs(): number
-  readonly journal: Journal | undefined
   write(lease: Lease, write: FinalWrite): Promise<WriteResult | 'deferred'>
   recordStep(held: HeldLease, change: StepChange): Promise<WriteResult>
+  transact(held: HeldLease, name: string, request: TransactionRequest): Promise<WriteResult>
+  /** The digests as they are stored: under a secret, where there is one. */
+  keyed(fingerprint: Fingerprint): Fingerprint
 }
 
 export interface LeaseDetails {
@@ -125,10 +128,12 @@ export class Lease implements RenewableLease, StepKeeper {
     return this.#keeper.recordStep(this.held, change)
   }
 
-  async transact(name: string, request: TransactionRequest): Promise<WriteResult> {
-    const { journal } = this.#keeper
-    if (journal === undefined) throw transactionUnavailable(name)
-    return journal.transact(request)
+  transact(name: string, request: TransactionRequest): Promise<WriteResult> {
+    return this.#keeper.transact(this.held, name, request)
+  }
+
+  keyed(fingerprint: Fingerprint): Fingerprint {
+    return this.#keeper.keyed(fingerprint)
   }
 
   onStale(): void {

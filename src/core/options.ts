@@ -16,6 +16,8 @@ import {
   wholeNumber,
 } from './option-readers.ts'
 import type { RecordPolicy } from './record.ts'
+import { type EncryptionKey, Sealing } from './sealing.ts'
+import { readEncryption, readSecrets } from './sealing-options.ts'
 import type { CallSettings, Concurrent, EngineSettings, Reconcile } from './settings.ts'
 import type { Store } from './store.ts'
 
@@ -25,6 +27,17 @@ export interface EngineOptions {
   store?: Store
   /** Where steps are remembered: the application's own database. Default: the record itself. */
   journal?: Journal
+  /**
+   * Encrypts bodies and results of steps where they are stored, with AES-256-GCM. The first key encrypts, all decrypt:
+   * to rotate, put the new key first and leave the old one for as long as its records live. Keys are 32 bytes, as they
+   * are or in base64. A record whose key is missing or wrong is refused as `outcome-unknown`, and never run as new.
+   */
+  encryption?: EncryptionOption | readonly EncryptionOption[]
+  /**
+   * Keys the digests of requests, of which a plain one could be guessed from the store. At least 16 bytes; the first of
+   * several is the newest. Default: derived from `encryption`, or none.
+   */
+  secret?: SecretOption | readonly SecretOption[]
   /** Bound for each store operation; beyond it the store counts as down. Default `'2s'`. */
   storeTimeout?: Duration
   /**
@@ -45,6 +58,14 @@ export interface EngineOptions {
   /** Time and timers, for tests. */
   clock?: Clock
 }
+
+export interface EncryptionOption {
+  /** A name of your own, stored in clear: 1 to 32 letters, digits, `.`, `_` or `-`. */
+  id: string
+  key: string | Uint8Array
+}
+
+export type SecretOption = string | Uint8Array
 
 /** Options that decide about one run; per request where an entry point says so. */
 export interface RunOptions {
@@ -82,6 +103,8 @@ export type RecoveryOption<Context, Answer> =
 interface EngineValues {
   store: Store
   journal: Journal | undefined
+  encryption: readonly EncryptionKey[]
+  secret: readonly Uint8Array[]
   clock: Clock
   storeTimeout: number
   onStoreError: 'reject' | 'bypass'
@@ -100,6 +123,8 @@ export function engineReaders(defaultStore: () => Store): Readers<EngineValues> 
       `a journal (${journalVerbs.join(', ')})`,
       () => undefined,
     ),
+    encryption: readEncryption,
+    secret: readSecrets,
     clock: objectWith<Clock>(clockMethods, `a clock (${clockMethods.join(', ')})`, () => systemClock),
     storeTimeout: duration(2_000),
     onStoreError: oneOf(['reject', 'bypass'], 'reject'),
@@ -111,8 +136,13 @@ export function engineReaders(defaultStore: () => Store): Readers<EngineValues> 
   }
 }
 
-export function engineSettings({ storeTimeout, ...values }: EngineValues): EngineSettings {
-  return { ...values, storeTimeoutMs: storeTimeout }
+export function engineSettings({
+  storeTimeout,
+  encryption,
+  secret,
+  ...values
+}: EngineValues): EngineSettings {
+  return { ...values, storeTimeoutMs: storeTimeout, sealing: new Sealing(encryption, secret) }
 }
 
 export const runReaders = {

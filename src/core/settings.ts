@@ -3,6 +3,7 @@ import type { EventListener } from './events.ts'
 import type { Journal } from './journal.ts'
 import type { Logger, MisuseCode } from './misuse.ts'
 import type { RecordPolicy, StoredResponse } from './record.ts'
+import type { Sealing } from './sealing.ts'
 import type { Store, Takeover, Unsubscribe } from './store.ts'
 import type { Fingerprint } from '../protocol/fingerprint.ts'
 
@@ -10,6 +11,7 @@ import type { Fingerprint } from '../protocol/fingerprint.ts'
 export interface EngineSettings {
   readonly store: Store
   readonly journal: Journal | undefined
+  readonly sealing: Sealing
   readonly clock: Clock
   readonly storeTimeoutMs: number
   readonly onStoreError: 'reject' | 'bypass'

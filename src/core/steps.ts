@@ -69,6 +69,7 @@ export interface StepKeeper {
   announceLoss(): void
   recordStep(change: StepChange): Promise<WriteResult>
   transact(name: string, request: TransactionRequest): Promise<WriteResult>
+  keyed(fingerprint: Fingerprint): Fingerprint
 }
 
 export class Steps implements StepRunner {
@@ -127,7 +128,7 @@ export class Steps implements StepRunner {
     if (this.#keeper.lost !== undefined) throw this.#keeper.lost
     if (this.#keeper.answered) throw afterAnswer(name)
     if (this.#visited.has(name)) throw duplicate(name)
-    const digest = input === undefined ? undefined : inputDigest(input)
+    const digest = input === undefined ? undefined : this.#keeper.keyed(inputDigest(input))
     this.#visited.add(name)
     return digest
   }

@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { Engine } from '../../src/core/engine.ts'
 import { Misuse, misuseTexts, processWarnings, safely } from '../../src/core/misuse.ts'
+import { Sealing } from '../../src/core/sealing.ts'
 import { createRig } from '../support/engine-rig.ts'
 
 const processWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -57,6 +58,7 @@ test('a logger that throws loses nothing and breaks nothing', () => {
   const settings = {
     storeTimeoutMs: 1,
     journal: undefined,
+    sealing: new Sealing([], []),
     onStoreError: 'reject',
     storeKeys: true,
     maxWaiters: 1,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Sealing } from '../../src/core/sealing.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { duration as durationReader, perRequest, readOptions, text } from '../../src/core/option-readers.ts'
 import {
@@ -36,6 +37,8 @@ describe('defaults', () => {
       logger: processWarnings,
       silence: [],
       on: undefined,
+      journal: undefined,
+      sealing: new Sealing([], []),
     })
   })
 
@@ -181,7 +184,7 @@ describe('wrong options fail at construction, by name', () => {
     expect(error).toMatchObject({ code: 'invalid-option' })
     expect(error.message).toMatch(
       new RegExp(
-        `^Unknown option "${name}"\\. The options are: clock, journal, logger, maxWaiters, .*storeTimeout\\.$`,
+        `^Unknown option "${name}"\\. The options are: clock, encryption, journal, logger, maxWaiters, .*secret, .*storeTimeout\\.$`,
       ),
     )
   })

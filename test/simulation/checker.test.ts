@@ -217,12 +217,12 @@ describe('the checker', () => {
       at(500, request(2)),
       at(501, run(2, 2, 'rerun')),
     ]
-    const effect = at(502, { kind: 'effect', run: 2 } as const)
-    expect(promises([...history, effect])).toEqual([])
-    expect(promises([...history, effect], { ...terms, steps: true })).toEqual(['Effects committed once'])
+    const again = at(502, { kind: 'effect', run: 2 } as const)
+    expect(promises([...history, again])).toEqual([])
+    expect(promises([...history, again], { ...terms, steps: true })).toEqual(['Effects committed once'])
     expect(promises(history, { ...terms, steps: true })).toEqual([])
     const forgot = at(400, { kind: 'forgot' } as const)
-    expect(promises([...history, effect, forgot], { ...terms, steps: true })).toEqual([])
+    expect(promises([...history, again, forgot], { ...terms, steps: true })).toEqual([])
   })
 
   it('refuses a run that begins after its process was told to end', () => {

@@ -1,0 +1,161 @@
+import type { Fingerprint } from '../protocol/fingerprint.ts'
+import { AbandonedClaims } from './abandoned.ts'
+import { Deadline, DeadlineExceeded } from './deadline.ts'
+import type { Events, StoreOperation } from './events.ts'
+import type { Journal, JournalOpening, TransactionRequest } from './journal.ts'
+import { SealBroken } from './sealing.ts'
+import type { EngineSettings } from './settings.ts'
+import { attach, detach } from './shared-store.ts'
+import { transactionUnavailable } from './steps.ts'
+import type {
+  ClaimRequest,
+  ClaimResult,
+  HeldLease,
+  RenewResult,
+  StepChange,
+  Store,
+  Unsubscribe,
+  WriteResult,
+} from './store.ts'
+import type { FinalWrite } from './unacknowledged.ts'
+
+/** `unreadable`: what is remembered can't be opened, for want of its key. */
+export type Opening = JournalOpening | { readonly kind: 'unreadable' }
+
+/**
+ * The engine's way to its store and its journal: bounded in time, sealed on the way in and opened on the way back, with
+ * an event for each failure, and with every claim undone of which nobody knows whether it landed.
+ */
+export class StoreAccess {
+  readonly journal: Journal | undefined
+  readonly abandoned: AbandonedClaims
+  readonly #settings: EngineSettings
+  readonly #store: Store
+  readonly #events: Events
+  readonly #deadline: Deadline
+
+  constructor(settings: EngineSettings, events: Events) {
+    const { store, journal, clock } = settings
+    this.#settings = settings
+    this.#store = store
+    this.journal = journal
+    this.#events = events
+    this.#deadline = new Deadline(clock, settings.storeTimeoutMs)
+    this.abandoned = new AbandonedClaims(clock, (id, owner) =>
+      this.#bounded('abandon', () => store.abandon(id, owner)),
+    )
+    attach(store)
+    if (journal !== undefined) attach(journal)
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimResult> {
+    let claiming: Promise<ClaimResult> | undefined
+    try {
+      const result = await this.#bounded('claim', () => (claiming = this.#store.claim(request)))
+      return this.#opened(result, request)
+    } catch (error) {
+      // The claim may have landed, or land yet.
+      this.abandon(request)
+      if (error instanceof DeadlineExceeded)
+        claiming?.then((late) => this.#giveBackLate(request, late), ignore)
+      throw error
+    }
+  }
+
+  abandon({ id, owner, leaseMs }: ClaimRequest): void {
+    this.abandoned.add(id, owner, leaseMs)
+  }
+
+  renew(leases: readonly HeldLease[]): Promise<readonly RenewResult[]> {
+    return this.#bounded('renew', () => this.#store.renew(leases))
+  }
+
+  write(held: HeldLease, write: FinalWrite): Promise<WriteResult> {
+    if (write.kind === 'release') {
+      return this.#bounded('release', () => this.#store.release(held, { clean: write.clean }))
+    }
+    const { id, token } = held
+    const outcome = this.#settings.sealing.sealOutcome(write.outcome, id, token)
+    return this.#bounded('complete', () => this.#store.complete(held, outcome))
+  }
+
+  recordStep(held: HeldLease, change: StepChange): Promise<WriteResult> {
+    const recorder = this.journal ?? this.#store
+    const sealed = this.#settings.sealing.sealStep(change, held.id, held.token)
+    return this.#bounded('step', () => recorder.recordStep(held, sealed))
+  }
+
+  /** Not bounded: the application's own work is in it. */
+  async transact(held: HeldLease, name: string, request: TransactionRequest): Promise<WriteResult> {
+    if (this.journal === undefined) throw transactionUnavailable(name)
+    const work = async (transaction: unknown) =>
+      this.#settings.sealing.sealResult(await request.work(transaction), name, held.id, held.token)
+    return this.journal.transact({ ...request, work })
+  }
+
+  /** The digests as they are stored: under a secret, where there is one. */
+  keyed(fingerprint: Fingerprint): Fingerprint {
+    return this.#settings.sealing.keyed(fingerprint)
+  }
+
+  async openJournal(journal: Journal, held: HeldLease, keepMs: number): Promise<Opening> {
+    const opening = await this.#bounded('open-journal', () => journal.open(held, keepMs))
+    if (opening.kind !== 'opened') return opening
+    try {
+      return { kind: 'opened', steps: this.#settings.sealing.openSteps(opening.steps, held.id) }
+    } catch (error) {
+      this.#events.emit({ type: 'store-error', operation: 'open-journal', error })
+      return { kind: 'unreadable' }
+    }
+  }
+
+  async watch(id: string, listener: () => void): Promise<Unsubscribe | undefined> {
+    try {
+      return await this.#store.watch?.(id, listener)
+    } catch (error) {
+      // Without a subscription waiters poll, which is slower and just as right.
+      this.#events.emit({ type: 'store-error', operation: 'watch', error })
+      return undefined
+    }
+  }
+
+  /** Sends what must still be undone, once more. */
+  async undo(): Promise<void> {
+    await this.#deadline.bound(this.abandoned.close()).catch(ignore)
+  }
+
+  /** Closes what no other engine uses. */
+  async close(): Promise<void> {
+    const { journal } = this
+    if (journal !== undefined && detach(journal)) await this.#bounded('close', () => journal.close())
+    if (detach(this.#store)) await this.#bounded('close', () => this.#store.close())
+  }
+
+  /** A record that can't be opened is refused like one that can't be read. */
+  #opened(result: ClaimResult, request: ClaimRequest): ClaimResult {
+    try {
+      return this.#settings.sealing.openResult(result, request.id)
+    } catch (error) {
+      if (!(error instanceof SealBroken)) throw error
+      if (result.kind === 'claimed') this.abandon(request)
+      this.#events.emit({ type: 'store-error', operation: 'claim', error })
+      return { kind: 'unreadable', reason: error.message }
+    }
+  }
+
+  /** A claim that lay in a driver's queue for longer than a lease lands when nobody abandons it any more. */
+  #giveBackLate(request: ClaimRequest, result: ClaimResult): void {
+    if (result.kind === 'claimed') this.abandon(request)
+  }
+
+  async #bounded<T>(operation: StoreOperation, perform: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#deadline.bound(perform())
+    } catch (error) {
+      this.#events.emit({ type: 'store-error', operation, error })
+      throw error
+    }
+  }
+}
+
+function ignore(): void {}
