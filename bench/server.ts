@@ -1,6 +1,6 @@
 // One Express server in a process of its own, so that its CPU time is the server's alone.
 import { randomUUID } from 'node:crypto'
-import express, { type Express } from 'express'
+import express from 'express'
 import { Redis } from 'ioredis'
 import { idempotency } from '../src/adapters/express.ts'
 import type { Store } from '../src/core/store.ts'
@@ -10,7 +10,7 @@ import { sqliteStore } from '../src/stores/sqlite.ts'
 import type { Handler } from './variants.ts'
 
 // What `served.ts` gives.
-const [handler, file = '', redisUrl = ''] = process.argv.slice(2) as [Handler, string, string]
+const [handler, file, redisUrl] = process.argv.slice(2) as [Handler, string, string]
 
 /** As large as the record of the benchmark's answer. */
 const recordSized = 'r'.repeat(530)
@@ -38,7 +38,17 @@ switch (handler) {
       await redis.set(`bare:${randomUUID()}`, recordSized, 'PX', dayMs)
     })
 }
-answer(app)
+app.post('/orders', (request, response) => {
+  const order = request.body as { item: string; quantity: number }
+  response.status(201).json({ id: 'ord_1', ...order, status: 'paid' })
+})
+const server = app.listen(0, '127.0.0.1', () => {
+  const address = server.address()
+  if (typeof address === 'object') process.send?.({ kind: 'listening', port: address?.port })
+})
+
+process.on('message', () => process.send?.({ kind: 'cpu', micros: cpuMicros() }))
+process.on('disconnect', () => process.exit())
 
 function guard(store: Store): void {
   app.use(idempotency({ store, scope: false }))
@@ -51,20 +61,6 @@ async function callRedisFirst(work: (redis: Redis) => Promise<unknown>): Promise
     work(redis).then(() => next(), next)
   })
 }
-
-function answer(app: Express): void {
-  app.post('/orders', (request, response) => {
-    const order = request.body as { item: string; quantity: number }
-    response.status(201).json({ id: 'ord_1', ...order, status: 'paid' })
-  })
-  const server = app.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    if (typeof address === 'object') process.send?.({ kind: 'listening', port: address?.port })
-  })
-}
-
-process.on('message', () => process.send?.({ kind: 'cpu', micros: cpuMicros() }))
-process.on('disconnect', () => process.exit())
 
 function cpuMicros(): number {
   const { user, system } = process.cpuUsage()
