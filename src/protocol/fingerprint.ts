@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { canonicalJson, canonicalValue } from './canonical-json.ts'
 import { mediaTypeEssence } from './headers.ts'
 import { multipartPieces } from './multipart.ts'
@@ -171,15 +171,30 @@ function bytesOf(value: unknown): Uint8Array | undefined {
 // Every field has its length in front, and the first field of the head fixes the number of the others, so
 // that no two different requests are hashed as the same bytes.
 function digest(kind: Kind, head: readonly string[], pieces: ReadonlyArray<string | Uint8Array>): string {
-  const hash = createHash('sha256')
-  let pending = `hapax ${kind}\n`
-  for (const field of head) pending += `${Buffer.byteLength(field)}:${field}`
-  for (const piece of pieces) {
-    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
-    hash.update(`${pending}${bytes.length}:`).update(bytes)
-    pending = ''
-  }
-  return hash.update(pending).digest('base64url')
+  let text = `hapax ${kind}\n`
+  for (const field of head) text += `${Buffer.byteLength(field)}:${field}`
+  const [piece] = pieces
+  if (piece === undefined) return hash('sha256', text, 'base64url')
+  text += `${Buffer.byteLength(piece)}:`
+  if (pieces.length > 1 || piece.length > smallPiece) return digestOfMany(text, pieces)
+  return hash('sha256', typeof piece === 'string' ? text + piece : joined(text, piece), 'base64url')
+}
+
+// To copy a small piece costs less than a Hash object does, which the garbage collector has to finalize.
+const smallPiece = 64 * 1024
+
+function digestOfMany(text: string, [first = '', ...others]: ReadonlyArray<string | Uint8Array>): string {
+  const whole = createHash('sha256').update(text).update(first)
+  for (const piece of others) whole.update(`${Buffer.byteLength(piece)}:`).update(piece)
+  return whole.digest('base64url')
+}
+
+function joined(text: string, bytes: Uint8Array): Buffer {
+  const textBytes = Buffer.byteLength(text)
+  const whole = Buffer.allocUnsafe(textBytes + bytes.length)
+  whole.write(text)
+  whole.set(bytes, textBytes)
+  return whole
 }
 
 function join(kind: Kind, digestText: string): Fingerprint {
