@@ -14,7 +14,7 @@ import { Misuse, safely } from './misuse.ts'
 import type { StoredResponse } from './record.ts'
 import { reconcile } from './recovery.ts'
 import { Renewals } from './renewals.ts'
-import type { Call, EngineSettings } from './settings.ts'
+import type { Call, EngineSettings, Reconcile } from './settings.ts'
 import { attach, detach } from './shared-store.ts'
 import type {
   ClaimedResult,
@@ -22,6 +22,7 @@ import type {
   ClaimResult,
   HeldLease,
   Store,
+  Takeover,
   Unsubscribe,
   WriteResult,
 } from './store.ts'
@@ -120,7 +121,12 @@ export class Engine implements LeaseKeeper {
     return this.#decide(call, request, result, sentMs)
   }
 
-  async #decide(call: Call, request: ClaimRequest, result: ClaimResult, sentMs: number): Promise<Decision> {
+  #decide(
+    call: Call,
+    request: ClaimRequest,
+    result: ClaimResult,
+    sentMs: number,
+  ): Decision | Promise<Decision> {
     switch (result.kind) {
       case 'claimed':
         return this.#grant(call, request, result, sentMs)
@@ -139,7 +145,12 @@ export class Engine implements LeaseKeeper {
     }
   }
 
-  async #grant(call: Call, request: ClaimRequest, result: ClaimedResult, sentMs: number): Promise<Decision> {
+  #grant(
+    call: Call,
+    request: ClaimRequest,
+    result: ClaimedResult,
+    sentMs: number,
+  ): Decision | Promise<Decision> {
     const { token, attempt, takeover } = result
     const held: HeldLease = { ...request, token, attempt, takeover: takeover !== undefined }
     const lease = new Lease(this, {
@@ -159,8 +170,17 @@ export class Engine implements LeaseKeeper {
       ...(takeover && { takeover: takeover.of }),
     })
     if (takeover === undefined || call.settings.reconcile === undefined) return { kind: 'proceed', lease }
+    return this.#reconcile(call, request, lease, takeover, call.settings.reconcile)
+  }
 
-    const recovered = await reconcile(call.settings.reconcile, lease, takeover, this.events)
+  async #reconcile(
+    call: Call,
+    request: ClaimRequest,
+    lease: Lease,
+    takeover: Takeover,
+    ask: Reconcile,
+  ): Promise<Decision> {
+    const recovered = await reconcile(ask, lease, takeover, this.events)
     if (recovered.kind === 'rerun') return { kind: 'proceed', lease }
     if (recovered.kind === 'refuse') return this.#reject(call, request, 'outcome-unknown')
     return this.#replay(call, request, recovered.response, request.policy.retainMs, false)
