@@ -56,12 +56,12 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function measure({ name, traffic }: Variant, requests: number): Promise<Sample> {
+async function measure({ name, traffic }: Variant, count: number): Promise<Sample> {
   const server = servers.get(name)
   if (server === undefined) throw new Error(`No server for ${name}`)
   const before = await server.cpuMicros()
-  const result = await load({ url: server.url, traffic, requests, connections })
-  return { ...result, cpuMicros: ((await server.cpuMicros()) - before) / requests }
+  const result = await load({ url: server.url, traffic, requests: count, connections })
+  return { ...result, cpuMicros: ((await server.cpuMicros()) - before) / count }
 }
 
 function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
