@@ -32,11 +32,25 @@ export function encodeOwner(owner: string): Buffer {
   if (uuid.test(owner)) {
     const stored = Buffer.allocUnsafe(17)
     stored[0] = uuidMark
-    stored.write(owner.replaceAll('-', ''), 1, 'hex')
+    writeUuid(stored, owner)
     return stored
   }
   return Buffer.concat([Buffer.of(textMark), Buffer.from(encodeText(owner))])
 }
+
+function writeUuid(stored: Buffer, text: string): void {
+  let half = 2
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    if (code === hyphen) continue
+    const nibble = code > nine ? code - lowerA + 10 : code - zero
+    const at = half >> 1
+    stored[at] = half % 2 === 0 ? nibble << 4 : (stored[at] ?? 0) | nibble
+    half += 1
+  }
+}
+
+const [hyphen, zero, nine, lowerA] = [0x2d, 0x30, 0x39, 0x61]
 
 export function decodeOwner(stored: Buffer): string {
   if (stored[0] === textMark) return decodeText(stored.toString('utf8', 1))
