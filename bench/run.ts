@@ -1,14 +1,16 @@
-// npm run bench [-- --rounds 7 --requests 4000 --connections 64 --json]
+// npm run bench [-- --rounds 30 --requests 1000 --connections 64 --only Redis --json]
 //
 // Every round runs each variant once, one after the other, so that a machine whose speed drifts slows all of
-// them alike. The ratio is taken within a round; printed is the median of the rounds.
+// them alike. Ratios are taken within a round; printed is the median of the rounds. CPU time is the server
+// process's alone, without Redis and without the load. `--only` takes variants by a part of their names.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { startRedis } from '../scripts/services/index.ts'
 import { load, type LoadResult } from './load.ts'
 import { Served } from './served.ts'
-import { type Variant, variants } from './variants.ts'
+import { type Variant, variants as allVariants } from './variants.ts'
 
 interface Sample extends LoadResult {
   readonly cpuMicros: number
@@ -16,27 +18,32 @@ interface Sample extends LoadResult {
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    requests: { type: 'string', default: '3000' },
+    rounds: { type: 'string', default: '15' },
+    requests: { type: 'string', default: '1000' },
     connections: { type: 'string', default: '64' },
+    only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 })
+/** In the first round, which is not counted: compilers need that many to be done. */
+const warmUpRequests = 8_000
 const rounds = Number(values.rounds)
 const requests = Number(values.requests)
 const connections = Number(values.connections)
+const [bare] = allVariants
+const variants = allVariants.filter(({ name }) => name === bare?.name || name.includes(values.only))
 
 const folder = mkdtempSync(join(tmpdir(), 'hapax-bench-'))
 const servers = new Map<string, Served>()
+const redis = await startRedis()
 try {
-  for (const { name, store } of variants) {
-    servers.set(name, await Served.start(store, join(folder, `${servers.size}.sqlite`)))
+  for (const { name, handler } of variants) {
+    servers.set(name, await Served.start(handler, join(folder, `${servers.size}.sqlite`), redis.url))
   }
   const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]))
-  // The first round warms the servers up and is not counted.
   for (let round = 0; round <= rounds; round += 1) {
     for (const variant of variants) {
-      const sample = await measure(variant)
+      const sample = await measure(variant, round === 0 ? warmUpRequests : requests)
       if (round > 0) samples.get(variant.name)?.push(sample)
       if (!values.json) process.stderr.write(`\rround ${round} of ${rounds}: ${variant.name}`.padEnd(60))
     }
@@ -45,35 +52,43 @@ try {
   report(samples)
 } finally {
   await Promise.all([...servers.values()].map((server) => server.stop()))
+  await redis.stop()
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function measure({ name, traffic }: Variant): Promise<Sample> {
+async function measure({ name, traffic }: Variant, count: number): Promise<Sample> {
   const server = servers.get(name)
   if (server === undefined) throw new Error(`No server for ${name}`)
   const before = await server.cpuMicros()
-  const result = await load({ url: server.url, traffic, requests, connections })
-  return { ...result, cpuMicros: ((await server.cpuMicros()) - before) / requests }
+  const result = await load({ url: server.url, traffic, requests: count, connections })
+  return { ...result, cpuMicros: ((await server.cpuMicros()) - before) / count }
 }
 
 function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
-  const rows = variants.map(({ name, baseline }) => {
+  const rows = variants.map(({ name, floor }) => {
     const own = samples.get(name) ?? []
-    const base = samples.get(baseline) ?? []
-    const ratio = (pick: (sample: Sample) => number) =>
-      median(own.map((sample, round) => pick(sample) / pick(base[round] ?? sample)))
+    const ratioTo = (other: string | undefined, pick: (sample: Sample) => number) => {
+      const others = samples.get(other ?? '') ?? []
+      const ratios = own.flatMap((sample, round) => {
+        const base = others[round]
+        return base === undefined ? [] : [pick(sample) / pick(base)]
+      })
+      return Number(median(ratios).toFixed(2))
+    }
     return {
       variant: name,
-      'CPU µs/request': Math.round(median(own.map((sample) => sample.cpuMicros))),
-      'CPU ratio': Number(ratio((sample) => sample.cpuMicros).toFixed(2)),
+      'CPU µs': Math.round(median(own.map((sample) => sample.cpuMicros))),
+      'CPU ÷ bare': ratioTo(bare?.name, (sample) => sample.cpuMicros),
+      'CPU ÷ floor': ratioTo(floor, (sample) => sample.cpuMicros),
       'requests/s': Math.round(median(own.map((sample) => sample.requestsPerSecond))),
-      'throughput ratio': Number(ratio((sample) => sample.requestsPerSecond).toFixed(2)),
+      'requests/s ÷ floor': ratioTo(floor, (sample) => sample.requestsPerSecond),
       'p50 ms': median(own.map((sample) => sample.p50Ms)),
       'p99 ms': median(own.map((sample) => sample.p99Ms)),
+      floor,
     }
   })
   const machine = `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`
-  const setting = `${rounds} rounds of ${requests} requests, ${connections} connections; medians, ratios to bare Express`
+  const setting = `${rounds} rounds of ${requests} requests, ${connections} connections; medians`
   if (values.json) {
     console.log(JSON.stringify({ date: new Date().toISOString(), machine, setting, rows }, undefined, 2))
   } else {

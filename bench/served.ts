@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { Handler } from './variants.ts'
 
 type Message =
   | { readonly kind: 'listening'; readonly port: number }
@@ -16,8 +17,9 @@ export class Served {
     this.url = `http://127.0.0.1:${port}/orders`
   }
 
-  static async start(store: string, file: string): Promise<Served> {
-    const child = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [store, file])
+  /** @param file For a store in a file. */
+  static async start(handler: Handler, file: string, redisUrl: string): Promise<Served> {
+    const child = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [handler, file, redisUrl])
     const message = await nextMessage(child)
     if (message.kind !== 'listening') throw new Error('The benchmark server did not start.')
     return new Served(child, message.port)

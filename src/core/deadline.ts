@@ -9,24 +9,24 @@ export class DeadlineExceeded extends IdempotencyError {
   }
 }
 
+/** An operation in its place among the others, which is a place in a list, so that it leaves no trace. */
 interface Entry {
   readonly expiresAtMs: number
-  /** Cleared when the operation ends, so that a finished entry holds nothing alive. */
-  expire: ((error: DeadlineExceeded) => void) | undefined
+  readonly expire: (error: DeadlineExceeded) => void
+  previous: Entry | undefined
+  next: Entry | undefined
+  over: boolean
 }
-
-const fewFinished = 1_000
 
 /**
  * Bounds every store operation by the same time. Since all limits are equal, operations expire in the order
- * they began: one queue and one timer serve them all, where a timer each would cost more than the claim.
+ * they began: one list and one timer serve them all, where a timer each would cost more than the claim.
  */
 export class Deadline {
   readonly #clock: Clock
   readonly #limitMs: number
-  #queue: Entry[] = []
-  /** How many entries of the queue have ended. */
-  #finished = 0
+  #oldest: Entry | undefined
+  #newest: Entry | undefined
   #timer: Timer | undefined
 
   constructor(clock: Clock, limitMs: number) {
@@ -37,46 +37,53 @@ export class Deadline {
   /** Settles as `operation` does, or rejects with {@link DeadlineExceeded}. */
   bound<T>(operation: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const entry: Entry = { expiresAtMs: this.#clock.monotonic() + this.#limitMs, expire: reject }
-      this.#queue.push(entry)
+      const entry = this.#append(reject)
       if (this.#timer === undefined) this.#arm(this.#limitMs)
       operation.then(
         (value) => {
-          this.#finish(entry)
+          this.#remove(entry)
           resolve(value)
         },
         (error: unknown) => {
-          this.#finish(entry)
+          this.#remove(entry)
           reject(error)
         },
       )
     })
   }
 
-  #finish(entry: Entry): void {
-    if (entry.expire === undefined) return
-    entry.expire = undefined
-    this.#finished += 1
-    // The timer sweeps once in `limitMs`; a long limit must not let the queue grow until then.
-    if (this.#finished > fewFinished && this.#finished > this.#queue.length / 2) this.#dropFinished()
+  #append(expire: (error: DeadlineExceeded) => void): Entry {
+    const expiresAtMs = this.#clock.monotonic() + this.#limitMs
+    const entry: Entry = { expiresAtMs, expire, previous: this.#newest, next: undefined, over: false }
+    if (this.#newest === undefined) this.#oldest = entry
+    else this.#newest.next = entry
+    this.#newest = entry
+    return entry
+  }
+
+  #remove(entry: Entry): void {
+    if (entry.over) return
+    entry.over = true
+    const { previous, next } = entry
+    // An operation that hangs for ever keeps its entry, which must not keep all that came after.
+    entry.previous = undefined
+    entry.next = undefined
+    if (previous === undefined) this.#oldest = next
+    else previous.next = next
+    if (next === undefined) this.#newest = previous
+    else next.previous = previous
   }
 
   #sweep(): void {
     const nowMs = this.#clock.monotonic()
-    for (const entry of this.#queue) {
-      if (entry.expiresAtMs > nowMs) break
-      entry.expire?.(new DeadlineExceeded(this.#limitMs))
-      entry.expire = undefined
+    for (;;) {
+      const entry = this.#oldest
+      if (entry === undefined || entry.expiresAtMs > nowMs) break
+      this.#remove(entry)
+      entry.expire(new DeadlineExceeded(this.#limitMs))
     }
-    this.#dropFinished()
     this.#timer = undefined
-    const [next] = this.#queue
-    if (next !== undefined) this.#arm(Math.max(1, next.expiresAtMs - nowMs))
-  }
-
-  #dropFinished(): void {
-    this.#queue = this.#queue.filter((entry) => entry.expire !== undefined)
-    this.#finished = 0
+    if (this.#oldest !== undefined) this.#arm(Math.max(1, this.#oldest.expiresAtMs - nowMs))
   }
 
   #arm(delayMs: number): void {

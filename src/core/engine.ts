@@ -14,8 +14,16 @@ import type { Journal, TransactionRequest } from './journal.ts'
 import type { StepRecord, StoredResponse } from './record.ts'
 import { reconcile } from './recovery.ts'
 import { Renewals } from './renewals.ts'
-import type { Call, EngineSettings } from './settings.ts'
-import type { ClaimedResult, ClaimRequest, ClaimResult, HeldLease, StepChange, WriteResult } from './store.ts'
+import type { Call, EngineSettings, Reconcile } from './settings.ts'
+import type {
+  ClaimedResult,
+  ClaimRequest,
+  ClaimResult,
+  HeldLease,
+  StepChange,
+  Takeover,
+  WriteResult,
+} from './store.ts'
 import { type Opening, StoreAccess } from './store-access.ts'
 import { type FinalWrite, UnacknowledgedWrites } from './unacknowledged.ts'
 import { UnfinishedWork } from './unfinished.ts'
@@ -122,7 +130,12 @@ export class Engine implements LeaseKeeper {
     return this.#decide(call, request, result, sentMs)
   }
 
-  async #decide(call: Call, request: ClaimRequest, result: ClaimResult, sentMs: number): Promise<Decision> {
+  #decide(
+    call: Call,
+    request: ClaimRequest,
+    result: ClaimResult,
+    sentMs: number,
+  ): Decision | Promise<Decision> {
     switch (result.kind) {
       case 'claimed':
         return this.#grant(call, request, result, sentMs)
@@ -141,7 +154,12 @@ export class Engine implements LeaseKeeper {
     }
   }
 
-  async #grant(call: Call, request: ClaimRequest, result: ClaimedResult, sentMs: number): Promise<Decision> {
+  #grant(
+    call: Call,
+    request: ClaimRequest,
+    result: ClaimedResult,
+    sentMs: number,
+  ): Decision | Promise<Decision> {
     const { token, attempt, takeover } = result
     const held: HeldLease = { ...request, token, attempt, takeover: takeover !== undefined }
     const { journal } = this.#access
@@ -179,13 +197,13 @@ export class Engine implements LeaseKeeper {
     }
   }
 
-  async #start(
+  #start(
     call: Call,
     held: HeldLease,
     result: ClaimedResult,
     steps: readonly StepRecord[],
     sentMs: number,
-  ): Promise<Decision> {
+  ): Decision | Promise<Decision> {
     const { token, attempt, takeover } = result
     const lease = new Lease(this, {
       held,
@@ -205,8 +223,17 @@ export class Engine implements LeaseKeeper {
       ...(takeover && { takeover: takeover.of }),
     })
     if (takeover === undefined || call.settings.reconcile === undefined) return { kind: 'proceed', lease }
+    return this.#reconcile(call, held, lease, takeover, call.settings.reconcile)
+  }
 
-    const recovered = await reconcile(call.settings.reconcile, lease, takeover, this.events)
+  async #reconcile(
+    call: Call,
+    held: HeldLease,
+    lease: Lease,
+    takeover: Takeover,
+    ask: Reconcile,
+  ): Promise<Decision> {
+    const recovered = await reconcile(ask, lease, takeover, this.events)
     if (recovered.kind === 'rerun') return { kind: 'proceed', lease }
     if (recovered.kind === 'refuse') return this.#reject(call, held, 'outcome-unknown')
     return this.#replay(call, held, recovered.response, held.policy.retainMs, false)

@@ -22,7 +22,7 @@ export interface RequestView<Request> {
   readonly contentType: string | undefined
   /** Every field line of that name (in lower case), in order. */
   fieldLines(name: string): readonly string[]
-  body(maxBytes: number): Promise<RequestBody>
+  body(maxBytes: number): RequestBody | Promise<RequestBody>
   onGone(listener: () => void): Unsubscribe
 }
 

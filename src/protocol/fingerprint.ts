@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { canonicalJson, canonicalValue } from './canonical-json.ts'
 import { mediaTypeEssence } from './headers.ts'
 import { multipartPieces } from './multipart.ts'
@@ -44,7 +44,7 @@ export function fingerprintOf(request: {
   body: FingerprintBody
 }): Fingerprint {
   const mediaType = mediaTypeEssence(request.mediaType)
-  const head = ['request', request.method, request.target, mediaType]
+  const head = fieldsText(['request', request.method, request.target, mediaType])
   const { body } = request
   if (body.kind === 'bytes') return bytesFingerprint(head, body.bytes, formOf(mediaType, body))
 
@@ -108,10 +108,10 @@ type Kind = 'b1' | 'v1' | 'c1'
 // The body in a form that all spellings of one value share.
 type Form = { name: 'json' | 'multipart'; pieces: ReadonlyArray<string | Uint8Array> }
 
-function bytesFingerprint(head: string[], bytes: Uint8Array, form: Form | undefined): Fingerprint {
-  const ofBytes = join('b1', digest('b1', [...head, 'bytes'], [bytes]))
+function bytesFingerprint(head: string, bytes: Uint8Array, form: Form | undefined): Fingerprint {
+  const ofBytes = join('b1', digest('b1', head + fieldText('bytes'), [bytes]))
   if (form === undefined) return ofBytes
-  return `${ofBytes} ${join('v1', digest('v1', [...head, form.name], form.pieces))}`
+  return `${ofBytes} ${join('v1', digest('v1', head + fieldText(form.name), form.pieces))}`
 }
 
 // Larger JSON is compared by its bytes only: to parse it here would block the event loop for all requests.
@@ -142,19 +142,19 @@ function canonicalJsonOf(bytes: Uint8Array): string | undefined {
 function payloadDigest(kind: Kind, purpose: string, payload: unknown): string {
   const bytes = bytesOf(payload)
   return bytes === undefined
-    ? valueDigest(kind, [purpose], payload)
-    : digest(kind, [purpose, 'bytes'], [bytes])
+    ? valueDigest(kind, fieldText(purpose), payload)
+    : digest(kind, fieldsText([purpose, 'bytes']), [bytes])
 }
 
-function valueDigest(kind: Kind, head: string[], value: unknown): string {
-  if (value === undefined) return digest(kind, [...head, 'nothing'], [])
+function valueDigest(kind: Kind, head: string, value: unknown): string {
+  if (value === undefined) return digest(kind, head + fieldText('nothing'), [])
   const canonical = canonicalValue(value)
   if (canonical === undefined) {
     throw new TypeError(
       'A value to be fingerprinted must be JSON, a string or bytes: it has no canonical form.',
     )
   }
-  return digest(kind, [...head, 'json'], [canonical])
+  return digest(kind, head + fieldText('json'), [canonical])
 }
 
 // In UTF-8, half of a surrogate pair becomes U+FFFD, and different texts one. No body has such a half, but a
@@ -170,16 +170,37 @@ function bytesOf(value: unknown): Uint8Array | undefined {
 
 // Every field has its length in front, and the first field of the head fixes the number of the others, so
 // that no two different requests are hashed as the same bytes.
-function digest(kind: Kind, head: readonly string[], pieces: ReadonlyArray<string | Uint8Array>): string {
-  const hash = createHash('sha256')
-  let pending = `hapax ${kind}\n`
-  for (const field of head) pending += `${Buffer.byteLength(field)}:${field}`
-  for (const piece of pieces) {
-    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
-    hash.update(`${pending}${bytes.length}:`).update(bytes)
-    pending = ''
-  }
-  return hash.update(pending).digest('base64url')
+function digest(kind: Kind, head: string, pieces: ReadonlyArray<string | Uint8Array>): string {
+  const [piece] = pieces
+  if (piece === undefined) return hash('sha256', `hapax ${kind}\n${head}`, 'base64url')
+  const text = `hapax ${kind}\n${head}${Buffer.byteLength(piece)}:`
+  if (pieces.length > 1 || piece.length > smallPiece) return digestOfMany(text, pieces)
+  return hash('sha256', typeof piece === 'string' ? text + piece : joined(text, piece), 'base64url')
+}
+
+function fieldsText(fields: readonly string[]): string {
+  return fields.map(fieldText).join('')
+}
+
+function fieldText(field: string): string {
+  return `${Buffer.byteLength(field)}:${field}`
+}
+
+// To copy a small piece costs less than a Hash object does, which the garbage collector has to finalize.
+const smallPiece = 64 * 1024
+
+function digestOfMany(text: string, [first = '', ...others]: ReadonlyArray<string | Uint8Array>): string {
+  const whole = createHash('sha256').update(text).update(first)
+  for (const piece of others) whole.update(`${Buffer.byteLength(piece)}:`).update(piece)
+  return whole.digest('base64url')
+}
+
+function joined(text: string, bytes: Uint8Array): Buffer {
+  const textBytes = Buffer.byteLength(text)
+  const whole = Buffer.allocUnsafe(textBytes + bytes.length)
+  whole.write(text)
+  whole.set(bytes, textBytes)
+  return whole
 }
 
 function join(kind: Kind, digestText: string): Fingerprint {

@@ -17,7 +17,7 @@ export function recordableHeaders(
   const connectionNamed = namedByConnection(headers)
   return headers.filter(([name]) => {
     const lowerCase = name.toLowerCase()
-    if (connectionNamed.has(lowerCase)) return false
+    if (connectionNamed?.has(lowerCase) === true) return false
     if (lowerCase === 'set-cookie') return options.setCookie === true
     return isRecordable(lowerCase)
   })
@@ -29,9 +29,7 @@ export function recordableHeaders(
  */
 export function isRecordable(name: string): boolean {
   const lowerCase = name.toLowerCase()
-  return (
-    !neverRecorded.has(lowerCase) && !neverRecordedPrefixes.some((prefix) => lowerCase.startsWith(prefix))
-  )
+  return !neverRecorded.has(lowerCase) && !neverRecordedPrefix.test(lowerCase)
 }
 
 /**
@@ -80,10 +78,13 @@ function parametersOf(contentType: string): Array<[name: string, value: string]>
   return parameters
 }
 
-function namedByConnection(headers: ReadonlyArray<readonly [string, string]>): ReadonlySet<string> {
-  const names = new Set<string>()
+function namedByConnection(
+  headers: ReadonlyArray<readonly [string, string]>,
+): ReadonlySet<string> | undefined {
+  let names: Set<string> | undefined
   for (const [name, value] of headers) {
-    if (name.toLowerCase() !== 'connection') continue
+    if (name.length !== 'connection'.length || name.toLowerCase() !== 'connection') continue
+    names ??= new Set()
     for (const option of value.split(',')) names.add(option.trim().toLowerCase())
   }
   return names
@@ -150,12 +151,5 @@ const neverRecorded: ReadonlySet<string> = new Set([
   'x-vercel-id',
 ])
 
-const neverRecordedPrefixes = [
-  ':', // HTTP/2 pseudo-fields
-  'access-control-',
-  'proxy-',
-  'ratelimit',
-  'x-b3-',
-  'x-ratelimit-',
-  'x-rate-limit-',
-]
+// The colon: HTTP/2 pseudo-fields.
+const neverRecordedPrefix = /^(?::|access-control-|proxy-|ratelimit|x-b3-|x-ratelimit-|x-rate-limit-)/

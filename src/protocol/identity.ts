@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * The id of a record: SHA-256, in base64url, of the length-prefixed tuple (scope, key).
@@ -14,9 +14,7 @@ import { createHash } from 'node:crypto'
  */
 export function recordId(scope: string | number | false, key: string): string {
   const scopeText = scope === false ? 'shared' : `principal ${lengthPrefixed(principalOf(scope))}`
-  return createHash('sha256')
-    .update(`hapax id 1\n${scopeText}\n${lengthPrefixed(key)}`)
-    .digest('base64url')
+  return hash('sha256', `hapax id 1\n${scopeText}\n${lengthPrefixed(key)}`, 'base64url')
 }
 
 function principalOf(scope: string | number): string {

@@ -133,7 +133,10 @@ class RedisStore implements Store {
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
     this.#assertOpen()
-    const result = await this.#claimInTime(request)
+    const windowMs = Math.max(request.leaseMs, leastClaimWindowMs)
+    const sentMs = performance.now()
+    const reply = await this.#sendClaim(request, windowMs)
+    const result = reply.kind === 'result' ? reply.result : await this.#claimAgain(request, sentMs + windowMs)
     if (!this.#checked) this.#check()
     if (result.kind === 'claimed' && this.#settings.waitReplicas !== undefined) {
       await this.#waitForReplicas(request.id)
@@ -196,23 +199,21 @@ class RedisStore implements Store {
   }
 
   /**
+   * It was not late at all, but this clock and the server's differ more than was known: it did not run, and the
+   * reply told the server's time.
+   */
+  async #claimAgain(request: ClaimRequest, giveUpAtMs: number): Promise<ClaimResult> {
+    const leftMs = giveUpAtMs - performance.now()
+    const reply = leftMs > 0 ? await this.#sendClaim(request, leftMs) : undefined
+    if (reply?.kind === 'result') return reply.result
+    throw new IdempotencyError('store-failed', 'The claim reached Redis too late, and was not carried out.')
+  }
+
+  /**
    * Sends the claim with the time until which it may be carried out. A client that lost its connection may
    * send it when it has another, and by then the request was answered 503 long ago: it would lock the key for
    * a handler that never runs.
    */
-  async #claimInTime(request: ClaimRequest): Promise<ClaimResult> {
-    const windowMs = Math.max(request.leaseMs, leastClaimWindowMs)
-    const giveUpAtMs = performance.now() + windowMs
-    const first = await this.#sendClaim(request, windowMs)
-    if (first.kind === 'result') return first.result
-    // Not late at all, but this clock and the server's differ more than was known: it did not run, and the
-    // reply told the server's time.
-    const leftMs = giveUpAtMs - performance.now()
-    const second = leftMs > 0 ? await this.#sendClaim(request, leftMs) : first
-    if (second.kind === 'result') return second.result
-    throw new IdempotencyError('store-failed', 'The claim reached Redis too late, and was not carried out.')
-  }
-
   async #sendClaim(request: ClaimRequest, windowMs: number): Promise<ReturnType<typeof readClaimReply>> {
     const args = claimArguments(request, Math.ceil(this.#clock.now() + windowMs))
     const reply = readClaimReply(await this.#scripting.run(scripts.claim, this.#keys.keyOf(request.id), args))

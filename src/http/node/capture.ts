@@ -3,7 +3,7 @@ import type { HeaderList, StoredResponse, TombstoneReason } from '../../core/rec
 import { entombed } from '../../core/tombstone.ts'
 import { CapturedBody } from './captured-body.ts'
 import type { CapturedRun, OriginalMethods } from './captured-run.ts'
-import { type Callback, type Chunk, dataArguments, toBytes } from './data-arguments.ts'
+import { type Callback, type DataArguments, dataArguments, toBytes } from './data-arguments.ts'
 import { cutOffHere, detachFromClient, endDetached, onLateDestroy } from './detached.ts'
 import {
   applyHeaders,
@@ -34,7 +34,59 @@ import { WithheldBytes } from './withheld-bytes.ts'
  * mounted inside) calls through these.
  */
 export function captureResponse(response: ServerResponse, run: CapturedRun): void {
-  new ResponseCapture(response, run).install()
+  const capture = new ResponseCapture(response, run)
+  Object.defineProperty(response, captureKey, { value: capture })
+  Object.assign(response, capturedMethods)
+  Object.defineProperties(response, capturedProperties)
+  if (response.destroyed) capture.onClientGone()
+}
+
+const captureKey = Symbol('hapax capture')
+type CapturedResponse = ServerResponse & { readonly [captureKey]: ResponseCapture }
+
+// The same functions for all responses, which find their capture on the response: functions of its own would
+// give each response another shape, and make it slow for Node's own code.
+
+const capturedMethods = {
+  writeHead: capturedWriteHead,
+  writeHeader: capturedWriteHead,
+  write(this: CapturedResponse, ...args: unknown[]): boolean {
+    return this[captureKey].write(dataArguments(args))
+  },
+  end(this: CapturedResponse, ...args: unknown[]): ServerResponse {
+    return this[captureKey].end(dataArguments(args))
+  },
+  flushHeaders(this: CapturedResponse): void {
+    this[captureKey].flushHeaders()
+  },
+  addTrailers(this: CapturedResponse, trailers: OutgoingHttpHeaders): void {
+    this[captureKey].addTrailers(trailers)
+  },
+  destroy(this: CapturedResponse, error?: Error): ServerResponse {
+    return this[captureKey].destroy(error)
+  },
+  emit(this: CapturedResponse, event: string, ...args: unknown[]): boolean {
+    return this[captureKey].emit(event, args)
+  },
+}
+
+function capturedWriteHead(this: CapturedResponse, status: number, ...rest: unknown[]): ServerResponse {
+  return this[captureKey].writeHead(status, rest)
+}
+
+const capturedProperties = {
+  headersSent: {
+    configurable: true,
+    get(this: CapturedResponse): unknown {
+      return this[captureKey].headersSent
+    },
+  },
+  writableEnded: {
+    configurable: true,
+    get(this: CapturedResponse): unknown {
+      return this[captureKey].writableEnded
+    },
+  },
 }
 
 interface Head {
@@ -79,37 +131,15 @@ class ResponseCapture {
     this.#original = { writeHead, write, end, flushHeaders, destroy, emit, addTrailers }
   }
 
-  install(): void {
-    const response = this.#response
-    const own = this.#methods()
-    Object.assign(response, own)
-    Object.defineProperties(response, {
-      headersSent: {
-        configurable: true,
-        get: () => (this.#handedBack ? nodesOwn(response, 'headersSent') : this.#head !== undefined),
-      },
-      writableEnded: {
-        configurable: true,
-        get: () => (this.#handedBack ? nodesOwn(response, 'writableEnded') : this.#ended),
-      },
-    })
-    if (response.destroyed) this.#onClientGone()
+  get headersSent(): unknown {
+    return this.#handedBack ? nodesOwn(this.#response, 'headersSent') : this.#head !== undefined
   }
 
-  #methods(): Record<string, unknown> {
-    return {
-      writeHead: (status: number, ...rest: unknown[]) => this.#writeHead(status, ...rest),
-      writeHeader: (status: number, ...rest: unknown[]) => this.#writeHead(status, ...rest),
-      write: (...args: unknown[]) => this.#write(...dataArguments(args)),
-      end: (...args: unknown[]) => this.#end(...dataArguments(args)),
-      flushHeaders: () => this.#flushHeaders(),
-      addTrailers: (trailers: OutgoingHttpHeaders) => this.#addTrailers(trailers),
-      destroy: (error?: Error) => this.#destroy(error),
-      emit: (event: string, ...args: unknown[]) => this.#emit(event, args),
-    }
+  get writableEnded(): unknown {
+    return this.#handedBack ? nodesOwn(this.#response, 'writableEnded') : this.#ended
   }
 
-  #writeHead(givenStatus: number, ...rest: unknown[]): ServerResponse {
+  writeHead(givenStatus: number, rest: readonly unknown[]): ServerResponse {
     const status = validStatus(givenStatus)
     const reason = typeof rest[0] === 'string' ? rest[0] : undefined
     const headers = (typeof rest[0] === 'string' ? rest[1] : (rest[0] ?? rest[1])) as
@@ -135,7 +165,7 @@ class ResponseCapture {
     this.#seal = sealHeaders(this.#response)
   }
 
-  #write(chunk: Chunk, encoding: BufferEncoding | undefined, callback: Callback | undefined): boolean {
+  write({ chunk, encoding, callback }: DataArguments): boolean {
     if (this.#ended) return this.#refuseWrite(callback ?? (() => {}))
     const bytes = toBytes(chunk, encoding)
     this.#implicitHead()
@@ -145,17 +175,13 @@ class ResponseCapture {
     return this.#send(bytes, callback)
   }
 
-  #end(
-    chunk: Chunk | undefined,
-    encoding: BufferEncoding | undefined,
-    callback: Callback | undefined,
-  ): ServerResponse {
+  end({ chunk, encoding, callback }: DataArguments): ServerResponse {
     if (this.#ended) {
       if (chunk) this.#refuseWrite(callback ?? (() => {}))
       else if (callback !== undefined) this.#onFinished(callback)
       return this.#response
     }
-    const bytes = chunk === undefined || chunk === null ? undefined : toBytes(chunk, encoding)
+    const bytes = chunk === null ? undefined : toBytes(chunk, encoding)
     this.#headKnowsLength = this.#head === undefined
     this.#implicitHead()
     this.#ended = true
@@ -164,7 +190,7 @@ class ResponseCapture {
     return this.#response
   }
 
-  #flushHeaders(): void {
+  flushHeaders(): void {
     if (this.#ended) return
     this.#implicitHead()
     // Without a body to come, the headers are the whole answer and wait for `end`.
@@ -173,7 +199,7 @@ class ResponseCapture {
     this.#original.flushHeaders.call(this.#response)
   }
 
-  #addTrailers(trailers: OutgoingHttpHeaders): void {
+  addTrailers(trailers: OutgoingHttpHeaders): void {
     if (this.#ended) return
     this.#original.addTrailers.call(this.#response, trailers)
     // A second call replaces what the first one added: so it is in Node.
@@ -181,15 +207,15 @@ class ResponseCapture {
   }
 
   /** A handler that destroys its response gives up the body; the effect stays. */
-  #destroy(error: Error | undefined): ServerResponse {
+  destroy(error: Error | undefined): ServerResponse {
     if (!this.#ended) this.#giveUpBody('cut-short')
     return this.#clientGone ? this.#response : this.#original.destroy.call(this.#response, error)
   }
 
-  #emit(event: string, args: unknown[]): boolean {
+  emit(event: string, args: unknown[]): boolean {
     // A handler that gave up its answer knows; any other must not notice.
     if (event === 'close' && !this.#released && !(this.#gaveUp && !this.#clientGone)) {
-      this.#onClientGone()
+      this.onClientGone()
       return true
     }
     if (event === 'timeout') this.#timedOut = true
@@ -202,7 +228,7 @@ class ResponseCapture {
    * The handler must not notice that its client left: a `pipeline` would fail with a premature close and cut
    * the recorded body short. So writes are absorbed, the response looks alive, and `close` comes at the end.
    */
-  #onClientGone(): void {
+  onClientGone(): void {
     if (this.#clientGone) return
     this.#clientGone = true
     const { socket } = this.#response.req

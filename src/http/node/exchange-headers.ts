@@ -8,9 +8,21 @@ export function setExchangeHeaders(
   { replayed, expiresAtMs }: { replayed: boolean; expiresAtMs: number | undefined },
 ): void {
   if (replayed) response.setHeader('Idempotent-Replayed', 'true')
-  if (expiresAtMs !== undefined)
-    response.setHeader('Idempotency-Expires', new Date(expiresAtMs).toUTCString())
+  if (expiresAtMs !== undefined) response.setHeader('Idempotency-Expires', httpDate(expiresAtMs))
   if (response.hasHeader('access-control-allow-origin')) exposeToScripts(response)
+}
+
+let lastSecond = Number.NaN
+let lastDate = ''
+
+/** Most requests of one second ask for the same date. */
+function httpDate(timeMs: number): string {
+  const second = Math.floor(timeMs / 1000)
+  if (second !== lastSecond) {
+    lastSecond = second
+    lastDate = new Date(timeMs).toUTCString()
+  }
+  return lastDate
 }
 
 function exposeToScripts(response: ServerResponse): void {

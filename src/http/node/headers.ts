@@ -22,7 +22,8 @@ export function changedHeaders(response: ServerResponse, before: HeaderSnapshot)
   for (const name of namesAsSet(response)) {
     const value = response.getHeader(name)
     if (value === undefined || sameValue(before.get(name.toLowerCase()), value)) continue
-    for (const item of [value].flat()) changed.push([name, String(item)])
+    const items: readonly unknown[] = Array.isArray(value) ? value : [value]
+    for (const item of items) changed.push([name, String(item)])
   }
   return changed
 }

@@ -52,7 +52,7 @@ export async function passThrough<Request extends IncomingMessage>(
  * response has begun: then there is nothing left to guard.
  */
 export function enter(guard: Guard<never>, request: IncomingMessage, response: ServerResponse): boolean {
-  if (guarded.has(request)) {
+  if (Reflect.has(request, guardedKey)) {
     guard.engine.misuse.report('mounted-twice')
     return false
   }
@@ -60,11 +60,12 @@ export function enter(guard: Guard<never>, request: IncomingMessage, response: S
     guard.engine.misuse.report('response-began')
     return false
   }
-  guarded.add(request)
+  Object.defineProperty(request, guardedKey, { value: true })
   return true
 }
 
-const guarded = new WeakSet<IncomingMessage>()
+// On the request itself: a WeakSet of all requests is work for the garbage collector.
+const guardedKey = Symbol('guarded by hapax')
 
 function capture<Request extends IncomingMessage>(
   guard: Guard<Request>,

@@ -42,16 +42,15 @@ function fieldLines(rawHeaders: readonly string[], name: string): string[] {
   return lines
 }
 
-async function readBody(
+function readBody(
   request: IncomingMessage,
   parsedBody: unknown,
   maxBytes: number,
-): Promise<RequestBody> {
+): RequestBody | Promise<RequestBody> {
   if (hasNoBody(request)) return bytesBody(request, Buffer.alloc(0), maxBytes)
   if (wasRead(request)) return parsedBefore(request, parsedBody)
   if (declaredLength(request) > maxBytes) return { kind: 'too-large' }
-  const read = await readWhole(request, maxBytes)
-  return read instanceof Uint8Array ? bytesBody(request, read, maxBytes) : { kind: read }
+  return readWhole(request, maxBytes)
 }
 
 function hasNoBody(request: IncomingMessage): boolean {
@@ -95,14 +94,18 @@ function declaredLength(request: IncomingMessage): number {
   return Number(request.headers['content-length'] ?? 0)
 }
 
-async function bytesBody(
+function bytesBody(
   request: IncomingMessage,
   bytes: Uint8Array,
   maxBytes: number,
-): Promise<RequestBody> {
+): RequestBody | Promise<RequestBody> {
   const coding = request.headers['content-encoding']
-  const decoded = coding === undefined ? bytes : await decodeContent(bytes, coding, maxBytes)
-  return { kind: 'bytes', bytes, decoded: decoded ?? bytes }
+  if (coding === undefined) return { kind: 'bytes', bytes, decoded: bytes }
+  return decodeContent(bytes, coding, maxBytes).then((decoded) => ({
+    kind: 'bytes',
+    bytes,
+    decoded: decoded ?? bytes,
+  }))
 }
 
 /**
@@ -110,10 +113,7 @@ async function bytesBody(
  * touched it. Bytes can be put back only before the stream has said `end`: that is why this listens to
  * `readable`, in whose last call the message is complete and `end` has not been emitted yet.
  */
-function readWhole(
-  request: IncomingMessage,
-  maxBytes: number,
-): Promise<Uint8Array | 'too-large' | 'incomplete'> {
+function readWhole(request: IncomingMessage, maxBytes: number): Promise<RequestBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -126,7 +126,7 @@ function readWhole(
         chunks.push(chunk)
         bytes += chunk.length
         if (bytes > maxBytes) {
-          finish('too-large')
+          finish({ kind: 'too-large' })
           // The rest has to be taken off the connection, or it would never be free for another request.
           request.resume()
           return
@@ -137,12 +137,12 @@ function readWhole(
       if (whole.length > 0) request.unshift(whole)
       else tellLateListeners(request)
       shieldRequest(request)
-      finish(whole)
+      finish(bytesBody(request, whole, maxBytes))
     }
     function onGone(): void {
-      finish('incomplete')
+      finish({ kind: 'incomplete' })
     }
-    function finish(result: Uint8Array | 'too-large' | 'incomplete'): void {
+    function finish(result: RequestBody | Promise<RequestBody>): void {
       request.off('readable', onReadable)
       request.off('close', onGone)
       request.off('error', onGone)

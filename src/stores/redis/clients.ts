@@ -7,9 +7,16 @@ export interface IoredisClient {
   readonly isCluster: boolean
   readonly status: string
   readonly options: object
+  readonly stream?: IoredisStream | null
   callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>
   pipeline(): IoredisPipeline
   duplicate(override?: Partial<IoredisSubscriberOptions>): IoredisSubscriber
+}
+
+/** The connection's own stream, which is there while it lives. */
+export interface IoredisStream {
+  cork(): void
+  uncork(): void
 }
 
 export interface IoredisPipeline {
@@ -29,6 +36,7 @@ export interface IoredisCluster {
 
 export interface IoredisNode {
   readonly options: object
+  readonly stream?: IoredisStream | null
   callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown>
   duplicate(override?: Partial<IoredisSubscriberOptions>): IoredisSubscriber
 }

@@ -31,9 +31,28 @@ const [uuidMark, textMark] = [0, 1]
 
 /** A UUID in 16 bytes instead of 36. */
 export function encodeOwner(owner: string): Buffer {
-  if (uuid.test(owner)) return Buffer.from(`00${owner.replaceAll('-', '')}`, 'hex')
+  if (uuid.test(owner)) {
+    const stored = Buffer.allocUnsafe(17)
+    stored[0] = uuidMark
+    writeUuid(stored, owner)
+    return stored
+  }
   return Buffer.concat([Buffer.of(textMark), Buffer.from(encodeText(owner))])
 }
+
+function writeUuid(stored: Buffer, text: string): void {
+  let half = 2
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    if (code === hyphen) continue
+    const nibble = code > nine ? code - lowerA + 10 : code - zero
+    const at = half >> 1
+    stored[at] = half % 2 === 0 ? nibble << 4 : (stored[at] ?? 0) | nibble
+    half += 1
+  }
+}
+
+const [hyphen, zero, nine, lowerA] = [0x2d, 0x30, 0x39, 0x61]
 
 export function decodeOwner(stored: Buffer): string {
   if (stored[0] === textMark) return decodeText(stored.toString('utf8', 1))
@@ -55,24 +74,27 @@ const longestDigest = 65_535
  * compare them by kind. The same digest always becomes the same bytes.
  */
 export function encodeFingerprint(fingerprint: Fingerprint): Buffer {
-  return Buffer.concat(fingerprint.split(' ').flatMap(encodeDigest))
+  return Buffer.concat(fingerprint.split(' ').map(encodeDigest))
 }
 
-function encodeDigest(part: string): Buffer[] {
+function encodeDigest(part: string): Buffer {
   const colon = part.indexOf(':')
   const kindText = colon > 0 ? part.slice(0, colon) : ''
   // A part without a kind is kept for whoever reads the record, and takes part in no comparison.
   const digest = colon > 0 ? part.slice(colon + 1) : part
   const common = sha256Kinds.indexOf(kindText)
   if (common >= 0 && sha256Text.test(digest)) {
-    return [Buffer.of(255 - common), Buffer.from(digest, 'base64url')]
+    const stored = Buffer.allocUnsafe(33)
+    stored[0] = 255 - common
+    stored.write(digest, 1, 'base64url')
+    return stored
   }
   const kind = Buffer.from(kindText)
   const text = Buffer.from(encodeText(digest))
   if (kind.length > longestKind || text.length > longestDigest) {
     throw new Error('A digest in a fingerprint is too long.')
   }
-  return [Buffer.of(kind.length), kind, Buffer.of(text.length & 0xff, text.length >> 8), text]
+  return Buffer.concat([Buffer.of(kind.length), kind, Buffer.of(text.length & 0xff, text.length >> 8), text])
 }
 
 export function decodeFingerprint(stored: Buffer): Fingerprint {
@@ -146,7 +168,8 @@ export function encodeEnvelope(response: StoredResponse): string {
   const { status, headers, trailers } = response
   const texts = headers.flat()
   if (trailers !== undefined) return JSON.stringify([status, texts, trailers.flat()])
-  return texts.every(isPlain) ? [String(status), ...texts].join('\0') : JSON.stringify([status, texts])
+  // A space between, lest two halves of surrogate pairs look like a whole one.
+  return isPlain(texts.join(' ')) ? [status, ...texts].join('\0') : JSON.stringify([status, texts])
 }
 
 /** What lua/step.lua keeps of the steps. Absent where there are none. */

@@ -31,30 +31,27 @@ export class Gate {
     this.#connection = connection
   }
 
-  /** Rejects without having called `send`, or settles as it does. */
-  pass<T>(key: string, send: () => Promise<T>): Promise<T> {
-    if (!this.#connection.isReady(key)) return this.#untilReady(key).then(() => this.#send(send))
-    if (this.#waiting === 0 || !this.#isStalled()) return this.#send(send)
-    return this.#probe(key, send)
-  }
-
-  #send<T>(send: () => Promise<T>): Promise<T> {
+  /** Rejects without having called `send`, or settles as it does. Calls it at once where nothing stands in the way. */
+  async pass<T>(key: string, send: () => Promise<T>): Promise<T> {
+    if (!this.#connection.isReady(key)) await this.#untilReady(key)
+    else if (this.#waiting > 0 && this.#isStalled()) await this.#probe(key)
     this.#downSinceMs = undefined
     if (this.#waiting === 0) this.#progressAtMs = performance.now()
     this.#waiting += 1
-    return send().finally(() => {
+    try {
+      return await send()
+    } finally {
       this.#waiting -= 1
       this.#progressAtMs = performance.now()
-    })
+    }
   }
 
-  async #probe<T>(key: string, send: () => Promise<T>): Promise<T> {
+  async #probe(key: string): Promise<void> {
     const nowMs = performance.now()
     if (nowMs < this.#nextProbeMs) throw this.#refusal()
     this.#nextProbeMs = nowMs + probeEveryMs
     this.#connection.lookAround?.(key)
     await sleep(lookAroundMs, undefined, { ref: false })
-    return this.#send(send)
   }
 
   async #untilReady(key: string): Promise<void> {

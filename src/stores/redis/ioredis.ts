@@ -2,6 +2,7 @@ import type {
   IoredisClient,
   IoredisCluster,
   IoredisNode,
+  IoredisStream,
   IoredisSubscriber,
   RedisArgument,
   RedisClient,
@@ -18,10 +19,14 @@ export function isIoredisCluster(client: RedisClient): client is IoredisCluster 
 }
 
 export function ioredisConnection(client: IoredisClient): Connection {
+  const gatherWrites = gathering(() => [client])
   return {
     keyPrefix: keyPrefixOf(client.options),
     isReady: () => isReady(client.status),
-    send: (_key, command) => call(client, command),
+    send: (_key, command) => {
+      gatherWrites()
+      return call(client, command)
+    },
     sendAll: (batch) => sendPipeline(client, batch),
     sendBeside: (_key, command) => call(client, command),
     masters: async () => [{ id: 'single', send: (command) => call(client, command) }],
@@ -30,13 +35,18 @@ export function ioredisConnection(client: IoredisClient): Connection {
 }
 
 export function ioredisClusterConnection(cluster: IoredisCluster): Connection {
+  const gatherWrites = gathering(() => cluster.nodes('master'))
+  const send = (command: readonly RedisArgument[]) => {
+    gatherWrites()
+    return call(cluster, command)
+  }
   return {
     keyPrefix: keyPrefixOf(cluster.options),
     isReady: () => isReady(cluster.status),
-    send: (_key, command) => call(cluster, command),
-    // Commands of one turn go out back to back on each node's connection: a pipeline in all but name. A real
-    // one would send the whole batch again when one of its slots has moved.
-    sendAll: (batch) => Promise.allSettled(batch.map(({ command }) => call(cluster, command))),
+    send: (_key, command) => send(command),
+    // Commands of one turn go out together on each node's connection: a pipeline in all but name. A real one
+    // would send the whole batch again when one of its slots has moved.
+    sendAll: (batch) => Promise.allSettled(batch.map(({ command }) => send(command))),
     sendBeside: (key, command) => call(masterOf(cluster, key), command),
     masters: async () => cluster.nodes('master').map(masterNode).toSorted(byId),
     openSubscriber: async (lost) => subscriberOf(() => anyMaster(cluster).duplicate(subscriberOptions), lost),
@@ -46,6 +56,24 @@ export function ioredisClusterConnection(cluster: IoredisCluster): Connection {
 // 'wait': the first command opens the connection. 'end': the command is refused at once, with a reason.
 function isReady(status: string): boolean {
   return status === 'ready' || status === 'wait' || status === 'end'
+}
+
+/**
+ * Lets the commands of one turn of the event loop leave in one write, as node-redis does by itself: the system
+ * call is most of what a command costs this process.
+ */
+function gathering(nodes: () => ReadonlyArray<{ readonly stream?: IoredisStream | null }>): () => void {
+  let isGathering = false
+  return () => {
+    if (isGathering) return
+    isGathering = true
+    const streams = nodes().map(({ stream }) => stream)
+    for (const stream of streams) stream?.cork()
+    setImmediate(() => {
+      isGathering = false
+      for (const stream of streams) stream?.uncork()
+    })
+  }
 }
 
 type Caller = Pick<IoredisNode, 'callBuffer'>

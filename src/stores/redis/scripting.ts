@@ -15,8 +15,14 @@ export class Scripting {
   }
 
   /** @throws {IdempotencyError} `store-failed`, `store-full` */
-  run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    return this.#gate.pass(key, () => this.#runOnce(script, key, args)).catch(rethrow)
+  async run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    try {
+      return await this.#gate.pass(key, () => this.#connection.send(key, bySha(script, key, args)))
+    } catch (error) {
+      // Any other error may have come after the script ran, so nothing else is sent twice.
+      if (!isUnknownScript(error)) throw storeError(error)
+      return this.#teach(script, key, args)
+    }
   }
 
   /** Runs one script on many keys, in one pipeline for each node. The results stand in their order. */
@@ -37,12 +43,12 @@ export class Scripting {
     }
   }
 
-  // Any other error may have come after the script ran, so nothing else is sent twice.
-  #runOnce(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    return this.#connection.send(key, bySha(script, key, args)).catch((error: unknown) => {
-      if (!isUnknownScript(error)) throw error
-      return this.#connection.send(key, bySource(script, key, args))
-    })
+  async #teach(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    try {
+      return await this.#gate.pass(key, () => this.#connection.send(key, bySource(script, key, args)))
+    } catch (error) {
+      throw storeError(error)
+    }
   }
 
   async #again(
@@ -56,10 +62,6 @@ export class Scripting {
     ])
     return again
   }
-}
-
-function rethrow(error: unknown): never {
-  throw storeError(error)
 }
 
 function bySha(script: Script, key: string, args: readonly RedisArgument[]): RedisArgument[] {
