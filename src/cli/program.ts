@@ -1,12 +1,14 @@
 import { Command, CommanderError } from 'commander'
 import { isIdempotencyError } from '../core/errors.ts'
-import { checkCommand } from '../checker/command.ts'
-import { demoCommand } from './demo.ts'
 import { CommandFailure } from './failure.ts'
 import { packageVersion } from './version.ts'
 
-/** The commands of `hapax`, in the order of `hapax --help`. Each is a file beside this one. */
-const commands = [checkCommand, demoCommand]
+/** The commands of `hapax`, in the order of `hapax --help`. Only the one that is asked for is loaded. */
+const commands = new Map([
+  ['check', async () => (await import('../checker/command.ts')).checkCommand()],
+  ['demo', async () => (await import('./demo.ts')).demoCommand()],
+  ['keys', async () => (await import('./keys.ts')).keysCommand()],
+])
 
 /**
  * Runs one command line. Sets the exit code: 0, 1 for a verdict that is bad, 2 where the command could not do
@@ -14,13 +16,14 @@ const commands = [checkCommand, demoCommand]
  */
 export async function runProgram(argv: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync(argv)
+    const program = await createProgram(argv[2])
+    await program.parseAsync(argv)
   } catch (error) {
     process.exitCode = reportError(error)
   }
 }
 
-function createProgram(): Command {
+async function createProgram(asked: string | undefined): Promise<Command> {
   const program = new Command('hapax')
     .description(
       'Idempotency keys for HTTP APIs: the same request, sent N times, has one effect and one answer.',
@@ -29,8 +32,17 @@ function createProgram(): Command {
     .showHelpAfterError('Run "hapax --help" to see what there is.')
     // Without this, commander ends the process with 1, which is the exit code of a bad verdict.
     .exitOverride()
-  for (const create of commands) program.addCommand(create().copyInheritedSettings(program))
+  const one = commands.get(asked ?? '')
+  for (const create of one === undefined ? commands.values() : [one]) {
+    program.addCommand(inheriting(await create(), program))
+  }
   return program
+}
+
+/** A command that was made before it had a parent, and so were its own commands. */
+function inheriting(command: Command, parent: Command): Command {
+  for (const nested of command.commands) inheriting(nested, parent)
+  return command.copyInheritedSettings(parent)
 }
 
 function reportError(error: unknown): number {
