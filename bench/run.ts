@@ -78,6 +78,8 @@ function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
     return {
       variant: name,
       'CPU µs': Math.round(median(own.map((sample) => sample.cpuMicros))),
+      // What other work on the machine adds is never negative.
+      'least CPU µs': Math.round(Math.min(...own.map((sample) => sample.cpuMicros))),
       'CPU ÷ bare': ratioTo(bare?.name, (sample) => sample.cpuMicros),
       'CPU ÷ floor': ratioTo(floor, (sample) => sample.cpuMicros),
       'requests/s': Math.round(median(own.map((sample) => sample.requestsPerSecond))),

@@ -1,11 +1,17 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { parseStoreAddress, type StoreAddress } from './demo/store-address.ts'
+import {
+  parseRedisUrl,
+  parseStoreAddress,
+  type RedisAddress,
+  type StoreAddress,
+} from './demo/store-address.ts'
 import { CommandFailure } from './failure.ts'
 
 interface DemoOptions {
   port: number
   host: string
   store?: StoreAddress
+  redis?: RedisAddress
   storm?: boolean
   intents?: number
   seed?: number
@@ -20,6 +26,7 @@ export function demoCommand(): Command {
     .addOption(portOption())
     .addOption(new Option('--host <address>', 'address to listen on').default('127.0.0.1').conflicts('storm'))
     .addOption(storeOption())
+    .addOption(redisOption())
     .option('--storm', 'no browser: a thousand purchases against two servers, one of which is killed')
     .option(
       '--intents <number>',
@@ -46,12 +53,25 @@ function portOption(): Option {
 function storeOption(): Option {
   return new Option(
     '--store <where>',
-    'sqlite:FILE or memory (default: SQLite in a temporary folder)',
+    'sqlite:FILE or memory (default: SQLite in a temporary folder); for Redis, --redis',
   ).argParser((text) => {
     const address = parseStoreAddress(text)
     if (address !== undefined) return address
-    throw new InvalidArgumentError('Expected sqlite:FILE (or just FILE), or memory.')
+    throw new InvalidArgumentError('Expected sqlite:FILE (or just FILE), or memory. For Redis: --redis URL.')
   })
+}
+
+function redisOption(): Option {
+  return new Option(
+    '--redis <url>',
+    'keep the records in Redis; needs ioredis or redis (node-redis) installed',
+  )
+    .conflicts('store')
+    .argParser((text) => {
+      const address = parseRedisUrl(text)
+      if (address !== undefined) return address
+      throw new InvalidArgumentError('Expected a URL such as redis://127.0.0.1:6379.')
+    })
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -64,17 +84,30 @@ function wholeNumber(least: number, most: number): (text: string) => number {
 
 // Each part is loaded when it is asked for: help must not wait for the stores.
 
-async function serve({ port, host, store, json = false, ...options }: DemoOptions): Promise<void> {
+async function serve({ port, host, store, redis, json = false, ...options }: DemoOptions): Promise<void> {
   if (options.intents !== undefined || options.seed !== undefined || !options.protection) {
     throw new CommandFailure('--intents and --seed are for the storm: add --storm.')
   }
   const { serveDemo } = await import('./demo/serve.ts')
-  await serveDemo({ port, host, store, json })
+  await serveDemo({ port, host, store: redis ?? store, json })
 }
 
-async function storm({ store, intents = 1000, seed, json = false, protection }: DemoOptions): Promise<void> {
+async function storm({
+  store,
+  redis,
+  intents = 1000,
+  seed,
+  json = false,
+  protection,
+}: DemoOptions): Promise<void> {
   const { runStorm } = await import('./demo/storm/run.ts')
   const seedOrChance = seed ?? Math.floor(Math.random() * 2 ** 32)
-  const { passed } = await runStorm({ store, intents, seed: seedOrChance, json, protection })
+  const { passed } = await runStorm({
+    store: redis ?? store,
+    intents,
+    seed: seedOrChance,
+    json,
+    protection,
+  })
   process.exitCode = passed ? 0 : 1
 }

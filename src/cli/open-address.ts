@@ -3,6 +3,7 @@ import { isIdempotencyError } from '../core/errors.ts'
 import type { Store } from '../core/store.ts'
 import { redisStore } from '../stores/redis.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
+import { connectRedis } from './connect/redis.ts'
 import { CommandFailure } from './failure.ts'
 
 /** A store that a command opened, with the connection that it stands on. */
@@ -45,51 +46,15 @@ function openSqlite(file: string): OpenedStore {
   }
 }
 
-/** With the driver of the application that runs this command: hapax brings none. */
 async function openRedis(url: string): Promise<OpenedStore> {
-  const { Redis } = await driver<{ Redis: RedisDriver }>('ioredis')
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
-  client.on('error', () => {})
-  try {
-    await client.connect()
-  } catch (error) {
-    throw new CommandFailure(`No Redis answers at ${withoutPassword(url)}: ${messageOf(error)}`)
-  }
-  const store = redisStore(client)
+  if (!URL.canParse(url)) throw new CommandFailure(`${url} is no address of a Redis: redis://host:port`)
+  const { client, close } = await connectRedis(url)
+  const store = redisStore(client, { silence: ['redis-evicts', 'redis-not-persistent'] })
   return {
     store,
     async close() {
       await store.close()
-      client.disconnect()
+      close()
     },
   }
-}
-
-type RedisClient = Parameters<typeof redisStore>[0] & {
-  on(event: 'error', listener: () => void): unknown
-  connect(): Promise<unknown>
-  disconnect(): void
-}
-type RedisDriver = new (url: string, options: object) => RedisClient
-
-async function driver<T>(name: string): Promise<T> {
-  try {
-    // The user's own package: its types are not ours to import.
-    return (await import(name)) as T
-  } catch (error) {
-    throw new CommandFailure(
-      `This needs the package ${name}, which is not installed here: npm install ${name}`,
-      {
-        cause: error,
-      },
-    )
-  }
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//')
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

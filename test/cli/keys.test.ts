@@ -139,7 +139,7 @@ test.each([
   [['keys', 'list', '--store', 'mongodb://localhost'], /no store of the kind "mongodb:"/],
   [
     ['keys', 'list', '--store', 'redis://:secret@127.0.0.1:1'],
-    /No Redis answers at redis:\/\/127\.0\.0\.1:1/,
+    /Can.t reach Redis at redis:\/\/:\*\*\*@127\.0\.0\.1:1/,
   ],
   [['keys', 'list', ...store, '--state', 'odd'], /running/],
   [['keys', 'list', ...store, '--limit', '0'], /whole number/],

@@ -20,7 +20,11 @@ export async function runCli(...options: readonly string[]): Promise<CliResult> 
 }
 
 export function startCli(...options: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [main, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return startCliIn(process.cwd(), ...options)
+}
+
+export function startCliIn(folder: string, ...options: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [main, ...options], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 function textOf(stream: ChildProcess['stdout']): Promise<string> {

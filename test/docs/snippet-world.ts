@@ -1,6 +1,7 @@
 // Preloaded into each snippet: servers listen on a free port of this machine, get the request that the snippet
-// is marked with twice, and end.
+// is marked with twice, and end. Redis is the test's own.
 import { Server } from 'node:http'
+import { Socket } from 'node:net'
 
 const listen = Server.prototype.listen
 
@@ -21,6 +22,26 @@ Server.prototype.listen = function listenLocally(this: Server, ...args: unknown[
   })
   const callbacks = args.filter((argument) => typeof argument === 'function')
   return Reflect.apply(listen, this, [0, '127.0.0.1', ...callbacks])
+}
+
+const { connect } = Socket.prototype
+const usualRedisPort = 6379
+/** Longer than any snippet works. Then its connection to Redis must not keep it alive. */
+const connectedMs = 1_500
+
+Socket.prototype.connect = function connectToOwnRedis(this: Socket, ...args: unknown[]): Socket {
+  // Node's own callers give one list of all arguments.
+  const [options] = args.flat()
+  const isRedis = typeof options === 'object' && options !== null && portOf(options) === usualRedisPort
+  if (isRedis) {
+    Reflect.set(options, 'port', Number(process.env['SNIPPET_REDIS_PORT']))
+    setTimeout(() => this.unref(), connectedMs)
+  }
+  return Reflect.apply(connect, this, args)
+}
+
+function portOf(options: object): number {
+  return Number(Reflect.get(options, 'port'))
 }
 
 async function tryOut(server: Server): Promise<void> {

@@ -46,6 +46,30 @@ if (server !== undefined) {
     }
   })
 
+  test('ioredis: the commands of one turn leave in one write', async () => {
+    const store = redisStore(control, { prefix: `${randomUUID()}:`, silence })
+    const claim = (id: string) =>
+      store.claim({
+        id,
+        owner: randomUUID(),
+        fingerprint: 'b1:x',
+        policy: { recovery: 'refuse', retainMs: 60_000, retainUnknownMs: 60_000 },
+        leaseMs: 30_000,
+      })
+    await claim('warm-up')
+    const sentBytes = control.stream.bytesWritten - control.stream.writableLength
+    const claims = [claim('a'), claim('b'), claim('c')]
+    // Nothing has left yet, and it does without waiting for anything else.
+    expect(control.stream.bytesWritten - control.stream.writableLength).toBe(sentBytes)
+    expect(control.stream.writableCorked).toBe(1)
+    expect(await Promise.all(claims)).toMatchObject([
+      { kind: 'claimed' },
+      { kind: 'claimed' },
+      { kind: 'claimed' },
+    ])
+    expect(control.stream.writableCorked).toBe(0)
+  })
+
   describe('MEMORY USAGE of a completed record', () => {
     const store = redisStore(control, { silence })
     for (const bodyBytes of [0, 40, 120, 250, 500, 1_000, 2_000]) {

@@ -37,7 +37,7 @@ export async function serveDemo({ port, host, store: given, json }: ServeOptions
 
 /** Charges last as long as the records that speak of them. */
 function ledgersBeside(store: StoreAddress, folder: string): string {
-  return store.kind === 'sqlite' ? store.file : join(folder, 'memory')
+  return store.kind === 'sqlite' ? store.file : join(folder, store.kind)
 }
 
 function listen({ server }: Front, port: number, host: string): Promise<void> {

@@ -1,4 +1,3 @@
-import { types } from 'node:util'
 import type { StoredResponse } from '../../core/record.ts'
 import type { InspectedRecord, Inspection } from '../../core/store.ts'
 import { find, type KeyName } from './search.ts'
@@ -13,7 +12,7 @@ export async function showKey(
   { json = false, ...name }: KeyName & { readonly json?: boolean },
 ): Promise<void> {
   const found = await find(inspect, key, name)
-  if (json) return console.log(JSON.stringify(found, readable, 2))
+  if (json) return console.log(JSON.stringify(withText(found), undefined, 2))
   for (const [label, value] of rowsOf(found)) console.log(`${label.padEnd(12)}${value}`)
 }
 
@@ -53,8 +52,12 @@ function* answerRows(response: StoredResponse): Iterable<readonly [label: string
   ]
 }
 
-function readable(_: string, value: unknown): unknown {
-  return types.isUint8Array(value) ? textOf(value) : value
+function withText(found: InspectedRecord): object {
+  if (found.state !== 'completed' || found.record.state !== 'completed') return found
+  const { record } = found
+  const { response } = record
+  if (response.kind === 'tombstone') return found
+  return { ...found, record: { ...record, response: { ...response, body: textOf(response.body) } } }
 }
 
 /** Bytes that are no text, encrypted ones say, would make a terminal do anything. */

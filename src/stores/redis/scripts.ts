@@ -106,7 +106,7 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: 'c6af764527ca0695a7571e6685a8840e66b3a6b2',
+  sha: '65673e71a738301e98a1b49e01a250ffb1e003e6',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -212,6 +212,27 @@ local function compare(a, b)
   end
   return shared and 'different' or 'incomparable'
 end
+local TOMBSTONES = { ['too-large'] = true, ['cut-short'] = true, ['not-serializable'] = true, ['store-refused'] = true }
+local function are_headers(list)
+  if type(list) ~= 'table' or #list % 2 ~= 0 then return false end
+  for _, text in ipairs(list) do
+    if type(text) ~= 'string' then return false end
+  end
+  return true
+end
+local function is_envelope(envelope)
+  if string.sub(envelope, 1, 1) ~= '[' then
+    local status = string.match(envelope, '^[^%z]*')
+    local _, texts = string.gsub(envelope, '%z', '')
+    return #status <= 9 and string.find(status, '^%d+$') ~= nil and texts % 2 == 0
+  end
+  local ok, fields = pcall(cjson.decode, (string.gsub(envelope, '\\\\u[dD][89a-fA-F]%x%x', '\\\\n')))
+  if not ok or type(fields) ~= 'table' or type(fields[1]) ~= 'number' then return false end
+  if type(fields[2]) == 'string' then
+    return TOMBSTONES[fields[2]] == true and (fields[3] == nil or type(fields[3]) == 'string')
+  end
+  return are_headers(fields[2]) and (fields[3] == nil or are_headers(fields[3]))
+end
 local route, retain, retain_unknown, lease_ms, deadline, owner_bytes, fingerprint_bytes, _, owner_at =
   struct.unpack('<BI6I6I6I6HHI3', ARGV[1])
 local fingerprint_at = owner_at + owner_bytes
@@ -263,6 +284,9 @@ if record.state == UNKNOWN then taken_over = 2 end
 if record.state == RELEASED then taken_over = 3 end
 if record.state == COMPLETED and record.failed then taken_over = 4 end
 if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4 or route == 1) then
+  if taken_over == 4 and not is_envelope(record.envelope) then
+    return { 6, 'It is damaged: its answer can not be read.' }
+  end
   return grant(taken_over)
 end
 if record.state == COMPLETED then

@@ -8,15 +8,15 @@ import type { ShopMessage, ShopSettings } from './settings.ts'
 
 try {
   // Written by the supervisor, from the same type.
-  open(JSON.parse(process.argv[2] ?? '') as ShopSettings)
+  await open(JSON.parse(process.argv[2] ?? '') as ShopSettings)
 } catch (error) {
   tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }, () =>
     process.exit(1),
   )
 }
 
-function open(settings: ShopSettings): void {
-  const shop = createShop(settings)
+async function open(settings: ShopSettings): Promise<void> {
+  const shop = await createShop(settings)
   const server = createServer((request, response) => shop.handle(request, response))
   // A connection that the server closes first would look like a crash to the request that is just using it.
   server.keepAliveTimeout = 600_000

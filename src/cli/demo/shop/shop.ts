@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
-import { idempotency } from '../../../adapters/express.ts'
+import { type ExpressIdempotency, idempotency } from '../../../adapters/express.ts'
 import type { RecoveryContext } from '../../../http/options.ts'
 import type { RecoveryAnswer } from '../../../http/recovery-answer.ts'
 import type { RequestIdempotency } from '../../../http/request-idempotency.ts'
@@ -23,8 +23,9 @@ export interface Shop {
   close(): Promise<void>
 }
 
-export function createShop({ counters }: ShopSettings): Shop {
-  const open = new Map(counters.map((counter) => [counter.path, openCounter(counter)]))
+export async function createShop({ counters }: ShopSettings): Promise<Shop> {
+  const opened = counters.map(async (counter) => [counter.path, await openCounter(counter)] as const)
+  const open = new Map(await Promise.all(opened))
   return {
     handle(request, response) {
       const path = request.url?.split('?', 1)[0] ?? ''
@@ -38,7 +39,7 @@ export function createShop({ counters }: ShopSettings): Shop {
   }
 }
 
-function openCounter({ ledger: file, protection }: CounterSettings): Shop {
+async function openCounter({ ledger: file, protection }: CounterSettings): Promise<Shop> {
   const ledger = new Ledger(file)
   const running = new Set<Promise<void>>()
   const handle = (request: ShopRequest, response: ServerResponse): void => {
@@ -50,7 +51,7 @@ function openCounter({ ledger: file, protection }: CounterSettings): Shop {
   if (protection.kind === 'none') return { handle, close: ended }
 
   // This middleware is all the difference between the two shops.
-  const once = protect(protection, ledger)
+  const once = await protect(protection, ledger)
   return {
     handle: (request, response) =>
       once(request, response, (error) =>
@@ -63,9 +64,12 @@ function openCounter({ ledger: file, protection }: CounterSettings): Shop {
   }
 }
 
-function protect({ store, leaseMs, recovery }: Extract<Protection, { kind: 'hapax' }>, ledger: Ledger) {
+async function protect(
+  { store, leaseMs, recovery }: Extract<Protection, { kind: 'hapax' }>,
+  ledger: Ledger,
+): Promise<ExpressIdempotency> {
   return idempotency({
-    store: openStore(store),
+    store: await openStore(store),
     // The demo has one customer.
     scope: false,
     lease: leaseMs,

@@ -41,6 +41,32 @@ local function compare(a, b)
   return shared and 'different' or 'incomparable'
 end
 
+local TOMBSTONES = { ['too-large'] = true, ['cut-short'] = true, ['not-serializable'] = true, ['store-refused'] = true }
+
+local function are_headers(list)
+  if type(list) ~= 'table' or #list % 2 ~= 0 then return false end
+  for _, text in ipairs(list) do
+    if type(text) ~= 'string' then return false end
+  end
+  return true
+end
+
+-- Whether the store will be able to read the answer of a failure: after the claim it is nowhere else.
+local function is_envelope(envelope)
+  if string.sub(envelope, 1, 1) ~= '[' then
+    local status = string.match(envelope, '^[^%z]*')
+    local _, texts = string.gsub(envelope, '%z', '')
+    return #status <= 9 and string.find(status, '^%d+$') ~= nil and texts % 2 == 0
+  end
+  -- The parser here refuses halves of surrogate pairs, which the store reads.
+  local ok, fields = pcall(cjson.decode, (string.gsub(envelope, '\\u[dD][89a-fA-F]%x%x', '\\n')))
+  if not ok or type(fields) ~= 'table' or type(fields[1]) ~= 'number' then return false end
+  if type(fields[2]) == 'string' then
+    return TOMBSTONES[fields[2]] == true and (fields[3] == nil or type(fields[3]) == 'string')
+  end
+  return are_headers(fields[2]) and (fields[3] == nil or are_headers(fields[3]))
+end
+
 local route, retain, retain_unknown, lease_ms, deadline, owner_bytes, fingerprint_bytes, _, owner_at =
   struct.unpack('<BI6I6I6I6HHI3', ARGV[1])
 local fingerprint_at = owner_at + owner_bytes
@@ -104,6 +130,9 @@ if record.state == COMPLETED and record.failed then taken_over = 4 end
 -- Both the record's policy and the route's must allow it. A failure that was kept is an answer: only a
 -- function that can find out the truth may replace it.
 if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4 or route == 1) then
+  if taken_over == 4 and not is_envelope(record.envelope) then
+    return { 6, 'It is damaged: its answer can not be read.' }
+  end
   return grant(taken_over)
 end
 if record.state == COMPLETED then
