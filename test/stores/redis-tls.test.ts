@@ -28,15 +28,16 @@ const host = '127.0.0.1'
 const server = await servers(() =>
   startOwnRedis({
     settings: [
-      ...['--tls-port', String(port), '--tls-auth-clients', 'no'],
-      ...[
-        '--tls-cert-file',
-        certificateFile,
-        '--tls-key-file',
-        keyFile,
-        '--tls-ca-cert-file',
-        certificateFile,
-      ],
+      '--tls-port',
+      String(port),
+      '--tls-auth-clients',
+      'no',
+      '--tls-cert-file',
+      certificateFile,
+      '--tls-key-file',
+      keyFile,
+      '--tls-ca-cert-file',
+      certificateFile,
     ],
   }),
 )
