@@ -1,0 +1,24 @@
+import { ClientError } from '../errors.ts'
+
+/** A body that is the same bytes each time it is sent. */
+export type RepeatableBody = string | Blob | ArrayBuffer | null | undefined
+
+/**
+ * Makes a body repeatable. What is encoded anew each time it is sent (a form with its boundary) or what the caller
+ * might change (a buffer) is turned into bytes now, and its media type into a field of `headers`.
+ *
+ * @throws {ClientError} `body-not-repeatable` for a stream.
+ */
+export async function repeatableBody(body: RequestInit['body'], headers: Headers): Promise<RepeatableBody> {
+  if (body === null || body === undefined || typeof body === 'string' || body instanceof Blob) return body
+  if ('getReader' in body || Symbol.asyncIterator in body) {
+    throw new ClientError(
+      'body-not-repeatable',
+      'A stream can be sent only once, so it could not be retried. Read it first: body: await new Response(stream).blob().',
+    )
+  }
+  const encoded = new Response(body)
+  const contentType = encoded.headers.get('content-type')
+  if (contentType !== null && !headers.has('content-type')) headers.set('content-type', contentType)
+  return encoded.arrayBuffer()
+}
