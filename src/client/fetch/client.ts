@@ -1,6 +1,6 @@
 import { ClientError } from '../errors.ts'
 import { attemptOnce } from './attempt.ts'
-import { repeatableBody } from './body.ts'
+import { bodyOf } from './body.ts'
 import { keyField } from './key.ts'
 import { type ClientEvent, type ClientOptions, type ClientSettings, readClientOptions } from './options.ts'
 import { pause } from './pause.ts'
@@ -72,20 +72,19 @@ async function readRequest(
   settings: ClientSettings,
   givenKey: string | undefined,
 ): Promise<ReadRequest> {
-  const given = typeof input === 'object' && 'method' in input ? input : undefined
-  const method = (init.method ?? given?.method ?? 'GET').toUpperCase()
+  const given = requestIn(input)
+  const method = methodOf(init, given)
   const headers = new Headers(init.headers ?? given?.headers)
-  const unsafe = !safeMethods.has(method)
   const signal = init.signal ?? given?.signal
 
   let key: string | undefined
-  if (unsafe) {
+  if (!safeMethods.has(method)) {
     key = givenKey ?? headers.get(settings.header) ?? settings.newKey()
     if (givenKey !== undefined || !headers.has(settings.header)) {
       headers.set(settings.header, keyField(key, settings.format))
     }
   }
-  const body = init.body === undefined ? await bodyOf(given) : await repeatableBody(init.body, headers)
+  const body = await bodyOf(init, given, headers)
   const url = String(given?.url ?? input)
   const read: RequestInit = { ...init, method, headers, body: body ?? null }
   delete read.signal
@@ -94,13 +93,16 @@ async function readRequest(
   return { input, init: read, signal, key, origin: originOf(url), description: `${method} ${url}` }
 }
 
-const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
-
-/** A Request can be sent once only; its bytes as often as needed. */
-async function bodyOf(request: Request | undefined): Promise<ArrayBuffer | undefined> {
-  const bytes = await request?.clone().arrayBuffer()
-  return bytes?.byteLength ? bytes : undefined
+/** The `Request`, where that is what a function like `fetch` was called with. */
+export function requestIn(input: string | URL | Request): Request | undefined {
+  return typeof input === 'object' && 'method' in input ? input : undefined
 }
+
+export function methodOf(init: RequestInit, given: Request | undefined): string {
+  return (init.method ?? given?.method ?? 'GET').toUpperCase()
+}
+
+export const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /** Sends the request until its answer is final. */
 async function insist(
