@@ -23,13 +23,17 @@ export async function bodyOf(
 async function repeatableBody(body: RequestInit['body'], headers: Headers): Promise<RepeatableBody> {
   if (body === null || body === undefined || typeof body === 'string' || body instanceof Blob) return body
   if ('getReader' in body || Symbol.asyncIterator in body) {
-    throw new ClientError(
-      'body-not-repeatable',
-      'A stream can be sent only once, so it could not be retried. Read it first: body: await new Response(stream).blob().',
-    )
+    throw streamRefused()
   }
   const encoded = new Response(body)
   const contentType = encoded.headers.get('content-type')
   if (contentType !== null && !headers.has('content-type')) headers.set('content-type', contentType)
   return encoded.arrayBuffer()
+}
+
+export function streamRefused(): ClientError {
+  return new ClientError(
+    'body-not-repeatable',
+    'A stream can be sent only once, so it could not be retried. Read it first: body: await new Response(stream).blob().',
+  )
 }

@@ -155,7 +155,7 @@ function viewOf({ status, headers }: Response, problem: AnsweredProblem | undefi
   return { status, header: (name: string) => headers.get(name), problem }
 }
 
-function originOf(url: string): string {
+export function originOf(url: string): string {
   // Pages have a base for relative URLs, other places do not.
   const { location } = globalThis as { location?: { href: string } }
   const base = location?.href
