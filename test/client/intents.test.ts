@@ -249,7 +249,10 @@ describe('a storage that fails', () => {
   })
 
   test('a key that can be read, and no longer written, is not replaced', async () => {
-    const server = await scriptedServer({ status: 500, headers: { 'Idempotent-Replayed': 'true' } })
+    const server = await scriptedServer({
+      status: 500,
+      headers: { 'Idempotent-Replayed': 'true', 'Idempotency-Expires': 'Fri, 01 Jan 2100 00:00:00 GMT' },
+    })
     const storage = failing(full, 1)
     const intents = createIntents({ storage, onWarning: () => {} })
     for (let call = 1; call <= 3; call += 1) await intents.fetch(server.url, { ...book, intent: 'cart-17' })
