@@ -116,9 +116,12 @@ function textsOf(data: FormData): [string, string][] {
 
 function identityOf(data: FormData): string {
   return JSON.stringify(
-    [...data].map(([name, value]) =>
-      typeof value === 'string' ? [name, value] : [name, value.name, value.size, value.lastModified],
-    ),
+    [...data].map(([name, value]) => {
+      if (typeof value === 'string') return [name, value]
+      // A field without a file gives one without a name, made at this moment.
+      const { name: fileName, size, lastModified } = value
+      return fileName === '' ? [name] : [name, fileName, size, lastModified]
+    }),
   )
 }
 

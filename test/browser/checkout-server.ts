@@ -32,7 +32,8 @@ export class CheckoutServer {
       PORT: String(this.port),
       STORE: join(this.#folder, 'records.sqlite'),
       LEDGER: this.#ledger,
-      WORK_MS: '500',
+      // Long enough for a page to be left in the middle, on a machine that has other things to do.
+      WORK_MS: '1200',
     }
     const child = fork(program, { env, silent: true })
     let output = ''

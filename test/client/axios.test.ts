@@ -30,6 +30,15 @@ describe.each(['http', 'fetch'])('axios, adapter %s', (adapter) => {
     )
   })
 
+  test('transforms the data once', async () => {
+    const server = await scriptedServer('break', { status: 201 })
+    let sealed = 0
+    const transformRequest = [(data: unknown) => `${JSON.stringify(data)} sealed ${(sealed += 1)}`]
+    await create({}, { transformRequest }).post(server.url, { item: 'book' })
+    const bodies = server.arrivals.map(({ body }) => body.toString())
+    expect(bodies).toEqual(['{"item":"book"} sealed 1', '{"item":"book"} sealed 1'])
+  })
+
   test('encodes a form once, and copies bytes', async () => {
     const server = await scriptedServer('break', { status: 201 }, 'break', { status: 201 })
     const form = new FormData()

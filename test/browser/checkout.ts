@@ -3,12 +3,8 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, type TestContext, test, vi } from 'vitest'
 import type { Charge } from '../../examples/checkout-web/ledger.ts'
 import { startTcpProxy, type TcpProxy } from '../../scripts/services/tcp-proxy.ts'
-import { newCustomer, openBrowser } from './browser.ts'
+import { newCustomer } from './browser.ts'
 import { CheckoutServer } from './checkout-server.ts'
-
-const browser = await openBrowser()
-// The machine may have other things to do.
-if (browser !== undefined) describe('the checkout', { timeout: 60_000 }, () => checkout(browser))
 
 interface Visit {
   readonly page: Page
@@ -19,7 +15,7 @@ interface Visit {
   open(): Promise<Page>
   /** What was really charged for this customer's cart. */
   charges(): Promise<readonly Charge[]>
-  /** Resolves when so many charges were made. */
+  /** Resolves when so many charges were made, or more. */
   charged(count: number): Promise<void>
 }
 
@@ -34,10 +30,11 @@ interface Trouble {
 
 const click = (page: Page) => page.click('#buy')
 
-/** Waits until the page has told that nothing came, and clicks. */
+/** Waits until the page has told that nothing came, and clicks; unless Chromium itself has sent the request again. */
 async function clickAfterFailure({ page }: Visit): Promise<void> {
-  await page.getByText('No answer came').waitFor()
-  await click(page)
+  const failure = page.getByText('No answer came')
+  await failure.or(page.locator('#order')).first().waitFor()
+  if (await failure.isVisible()) await click(page)
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -68,10 +65,12 @@ const troubles: readonly Trouble[] = [
   {
     name: 'offline in the middle, and online again',
     async make({ page, context, network, charged }) {
+      network.holdAnswers()
       await click(page)
       await charged(1)
       await context.setOffline(true)
       network.shut()
+      network.resume()
       await sleep(700)
       network.open()
       await context.setOffline(false)
@@ -81,29 +80,35 @@ const troubles: readonly Trouble[] = [
   {
     name: 'an answer lost on the way',
     async make({ page, network, charged }) {
+      network.holdAnswers()
       await click(page)
       await charged(1)
       // Longer than a moment: on a connection that was used before, Chromium itself sends a POST a second time.
       network.shut()
-      await sleep(300)
+      network.resume()
+      await sleep(500)
       network.open()
     },
     again: clickAfterFailure,
   },
   {
     name: 'a server killed and started again',
-    async make({ page, server, charged }) {
+    async make({ page, server, network, charged }) {
+      network.holdAnswers()
       await click(page)
       await charged(1)
       await server.kill()
+      network.shut()
+      network.resume()
       await sleep(300)
+      network.open()
       await server.restart()
     },
     again: clickAfterFailure,
   },
 ]
 
-function checkout(chromium: Browser): void {
+export function checkout(chromium: Browser): void {
   let server: CheckoutServer
   beforeAll(async () => void (server = await CheckoutServer.start()))
   afterAll(() => server.close())
@@ -121,7 +126,7 @@ function checkout(chromium: Browser): void {
       }
     })
 
-    test('without the client: two charges', async (context) => {
+    test('without the client: two charges at least', async (context) => {
       const visit = await visitShop('/?without', context)
       await make(visit)
       await again(visit)
@@ -185,7 +190,7 @@ function checkout(chromium: Browser): void {
       charges: async () => visited.charges(await cart()),
       async charged(count) {
         const id = await cart()
-        await vi.waitFor(() => expect(visited.charges(id)).toHaveLength(count), {
+        await vi.waitFor(() => expect(visited.charges(id).length).toBeGreaterThanOrEqual(count), {
           timeout: 15_000,
           interval: 20,
         })
