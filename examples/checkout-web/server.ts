@@ -75,7 +75,7 @@ const server = app.listen(Number(PORT), '127.0.0.1', () => {
 `)
   process.send?.(port)
 })
-process.once('SIGTERM', () => server.close(() => once.close()))
+process.once('SIGTERM', () => server.close(() => void once.close()))
 
 function customerOf(req: Request): string | undefined {
   return /(?:^|; )customer=([0-9a-f-]{36})/.exec(req.headers.cookie ?? '')?.[1]

@@ -8,6 +8,7 @@ import {
   methodOf,
   requestIn,
   safeMethods,
+  urlOf,
 } from './fetch/client.ts'
 import { newKey } from './fetch/key.ts'
 import { readDuration } from './fetch/options.ts'
@@ -122,7 +123,7 @@ class PendingIntents implements Intents {
     const headers = new Headers(init.headers ?? given?.headers)
     const form = init.body instanceof FormData ? init.body : undefined
     const body = await bodyOf(init, given, headers)
-    const request = await requestIdentity(method, String(given?.url ?? input), body, form)
+    const request = await requestIdentity(method, urlOf(input), body, form)
     const name = intent ?? request
 
     const running = this.#running.get(name)

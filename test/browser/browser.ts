@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll } from 'vitest'
-import { startChromium } from '../../scripts/services/chromium.ts'
+import { startChromium } from '../../scripts/services/index.ts'
 import { servers } from '../support/redis-servers.ts'
 
 /** One Chromium for a file's tests; undefined where there is none, and the file says so. */

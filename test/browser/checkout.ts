@@ -134,8 +134,8 @@ export function checkout(chromium: Browser): void {
     })
   })
 
-  test.concurrent('bought while offline: sent once the network is back', async (test) => {
-    const { page, context, charges } = await visitShop('/', test)
+  test.concurrent('bought while offline: sent once the network is back', async (testContext) => {
+    const { page, context, charges } = await visitShop('/', testContext)
     await context.setOffline(true)
     await click(page)
     await page.getByText('Trying again').waitFor()
@@ -145,8 +145,8 @@ export function checkout(chromium: Browser): void {
     expect(await charges()).toHaveLength(1)
   })
 
-  test.concurrent('a tab that clicks when another one is done shows that order; another cart is another purchase', async (test) => {
-    const { page, open, charges } = await visitShop('/', test)
+  test.concurrent('a tab that clicks when another one is done shows that order; another cart is another purchase', async (testContext) => {
+    const { page, open, charges } = await visitShop('/', testContext)
     const other = await open()
     await click(page)
     await page.locator('#order').waitFor()

@@ -34,7 +34,7 @@ beforeAll(async () => {
   url = /Open {2}(http:\S+)/.exec(printed)?.[1] ?? ''
   // The page's module, with the library that the demo serves beside it.
   const source = await (await fetch(`${url}/client.js`)).text()
-  const runnable = source.replace("'/hapax/", `'${new URL('../../src/', import.meta.url)}`)
+  const runnable = source.replace("'/hapax/", `'${new URL('../../src/', import.meta.url).href}`)
   client = await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(runnable)}`)
 })
 

@@ -1,4 +1,4 @@
-import axios, { type AxiosRequestConfig } from 'axios'
+import { type AxiosRequestConfig, create as createAxios, isAxiosError } from 'axios'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { axiosProblem, idempotentAxios } from '../../src/client/axios.ts'
@@ -12,7 +12,7 @@ afterEach(() => void vi.restoreAllMocks())
 // Node's own adapter, and the one that workers have.
 describe.each(['http', 'fetch'])('axios, adapter %s', (adapter) => {
   const create = (options = {}, config: AxiosRequestConfig = {}) =>
-    idempotentAxios(axios.create({ adapter, ...config }), options)
+    idempotentAxios(createAxios({ adapter, ...config }), options)
 
   test('repeats an unsafe request under one key with the same bytes', async () => {
     const server = await scriptedServer('break', { status: 503 }, 'break-midway', {
@@ -87,7 +87,7 @@ describe.each(['http', 'fetch'])('axios, adapter %s', (adapter) => {
     const server = await scriptedServer('break')
     const sending = create({ retries: 2, format: 'raw', newKey: () => 'order-17' }).post(server.url, {})
     const error: unknown = await sending.catch((thrown: unknown) => thrown)
-    expect(axios.isAxiosError(error) && error.config?.headers.get('Idempotency-Key')).toBe('order-17')
+    expect(isAxiosError(error) && error.config?.headers.get('Idempotency-Key')).toBe('order-17')
     expect(server.arrivals).toHaveLength(3)
   })
 

@@ -24,7 +24,7 @@ test('keeps a text under a name, changes it in one step, and forgets it', async 
   expect(await storage.change(name, (kept) => kept)).toBeUndefined()
   expect(await storage.change(name, () => 'a')).toBe('a')
   await Promise.all(
-    Array.from({ length: 30 }, () =>
+    Array.from({ length: 30 }, async () =>
       fileStorage(join(folder, 'made/when/needed')).change(name, (kept) => `${kept}b`),
     ),
   )

@@ -1,5 +1,5 @@
 // Any sequence of network faults gives one effect for one intent, against hapax on Express, over real sockets.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createClient, isClientError } from '../../src/client/index.ts'
 import { createIntents, type Intents } from '../../src/client/intents.ts'

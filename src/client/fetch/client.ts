@@ -85,7 +85,7 @@ async function readRequest(
     }
   }
   const body = await bodyOf(init, given, headers)
-  const url = String(given?.url ?? input)
+  const url = urlOf(input)
   const read: RequestInit = { ...init, method, headers, body: body ?? null }
   delete read.signal
   // fetch throws the same kind of error for a wrong URL as for a broken network, and this is not worth a retry.
@@ -96,6 +96,11 @@ async function readRequest(
 /** The `Request`, where that is what a function like `fetch` was called with. */
 export function requestIn(input: string | URL | Request): Request | undefined {
   return typeof input === 'object' && 'method' in input ? input : undefined
+}
+
+export function urlOf(input: string | URL | Request): string {
+  if (typeof input === 'string') return input
+  return 'href' in input ? input.href : input.url
 }
 
 export function methodOf(init: RequestInit, given: Request | undefined): string {

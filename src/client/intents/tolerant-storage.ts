@@ -19,7 +19,7 @@ export function tolerantStorage(storage: IntentStorage, warn: (warning: ClientEr
         })
       } catch (error) {
         // A key that can still be read must not be replaced because it can't be written.
-        memory.change(name, () => found)
+        void memory.change(name, () => found)
         inMemory.add(name)
         warn(storageError(isFull(error) ? 'storage-full' : 'storage-forbidden', name, error))
         return memory.change(name, next)
