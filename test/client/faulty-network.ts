@@ -92,7 +92,12 @@ export async function faultyNetwork(
     response.writeHead(answer.status, answer.headers)
     if (fault !== 'cut-answer') return void response.end(answer.body)
     const half = answer.body.subarray(0, answer.body.length / 2)
-    await new Promise<void>((sent) => response.write(half, () => sent()))
+    // Neither is told to those who write after the client has left.
+    if (response.destroyed) return
+    await new Promise<void>((done) => {
+      response.once('close', () => done())
+      response.write(half, () => done())
+    })
     response.destroy()
   }
 
