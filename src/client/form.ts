@@ -1,3 +1,4 @@
+import { ClientError } from './errors.ts'
 import { type SendContext, Submission, type SubmissionOptions, type SubmissionState } from './submission.ts'
 
 /** The options of {@link idempotentForm} and {@link idempotentButton}. */
@@ -44,6 +45,7 @@ export interface ButtonLike {
  * The form is sent as its `action`, `method` and `enctype` say. While a request runs the form has `aria-busy="true"`.
  *
  * @param read Reads the answer. Throw for one that is no success.
+ * @throws {ClientError} `invalid-option` for a form whose method is not `post`.
  * @example
  * idempotentForm(document.querySelector('form'), async (response) => {
  *   if (!response.ok) throw new Error(await response.text())
@@ -55,6 +57,9 @@ export function idempotentForm<Data>(
   read: (response: Response) => Promise<Data>,
   options: ElementOptions<Data> = {},
 ): BoundIntent<Data> {
+  if (form.method !== 'post') {
+    throw new ClientError('invalid-option', 'The form must have method="post": what a GET does needs no key.')
+  }
   const submission = new Submission<FormData, Data>(async (data, { fetch }) => {
     const body = form.enctype === 'multipart/form-data' ? data : new URLSearchParams(textsOf(data))
     return read(await fetch(form.action, { method: form.method, body }))

@@ -87,6 +87,12 @@ export function parts(browser: Browser): void {
     context.expect(soldOf('tanstack')).toBe(1)
   })
 
+  test.concurrent('form: one that a GET would send is refused at once', async (context) => {
+    const page = await visit(context)
+    const binding = page.evaluate("hapax.idempotentForm(document.createElement('form'))")
+    await context.expect(binding).rejects.toThrow('method="post"')
+  })
+
   test.concurrent('form: what is sent is what the browser would send, and the form is busy meanwhile', async (context) => {
     const { expect } = context
     const page = await visit(context)

@@ -120,6 +120,7 @@ async function insist(
     settings,
     () => key === undefined || !settings.requireSupport || proven.has(request.origin),
   )
+  const whole = key !== undefined && settings.wholeAnswer
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted()
     tell(settings, { type: 'sent', attempt, key })
@@ -127,7 +128,7 @@ async function insist(
       send: (attemptSignal) => (settings.fetch ?? fetch)(input, { ...init, signal: attemptSignal }),
       signal,
       timeoutMs: schedule.attemptMs,
-      whole: key !== undefined && settings.wholeAnswer,
+      whole,
     })
     let waitMs: number | undefined
     if (outcome.kind === 'answer') {
@@ -136,6 +137,8 @@ async function insist(
       waitMs = schedule.afterAnswer(viewOf(response, await idempotencyProblem(response)))
       tell(settings, { type: 'answer', attempt, response, waitMs })
       if (waitMs === undefined) return response
+      // An answer that nobody reads would hold its connection.
+      if (!whole) response.body?.cancel().catch(() => {})
     } else {
       const { error } = outcome
       signal?.throwIfAborted()

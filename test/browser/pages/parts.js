@@ -88,4 +88,4 @@ for (const [id, intent] of Object.entries(bound)) {
 }
 
 // For what a test says in a page.
-globalThis.hapax = { createClient, createIntents, webStorage, orderIn, bound }
+globalThis.hapax = { createClient, createIntents, webStorage, orderIn, idempotentForm }
