@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
 // These start many processes, or judge an API by when its answers come: they run alone, one file at a time.
-const byTheClock = ['test/checker/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/cli/**/*.test.ts']
+const byTheClock = [
+  'test/checker/**/*.test.ts',
+  'test/crash/**/*.test.ts',
+  'test/cli/**/*.test.ts',
+  'test/browser/**/*.test.ts',
+]
 // `npm run test:long` runs the longer forms instead: outages and failovers of real servers.
 const long = process.env['HAPAX_LONG'] === '1'
 

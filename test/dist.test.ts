@@ -1,6 +1,14 @@
 // Tests what ships: the packed tarball, installed in an empty folder, on every Node that it supports.
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,9 +21,12 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest: { exports: Record<string, unknown>; dependencies?: Record<string, string> } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8'),
 )
-const subpaths = Object.keys(manifest.exports)
-  .filter((subpath) => subpath !== './package.json')
-  .map((subpath) => subpath.replace(/^\./, 'hapax'))
+const entries = Object.entries(manifest.exports).filter(([subpath]) => subpath !== './package.json')
+const nameOf = ([subpath]: [string, unknown]) => subpath.replace(/^\./, 'hapax')
+const subpaths = entries.map(nameOf)
+/** The client runs where bundlers and browsers are: it has no second build. */
+const moduleOnly = entries.filter(([, conditions]) => !Object.hasOwn(Object(conditions), 'require'))
+const commonJs = entries.filter((entry) => !moduleOnly.includes(entry)).map(nameOf)
 
 let folder: string
 let tarball: string
@@ -59,13 +70,17 @@ describe('the packed package', () => {
       const importAll = subpaths
         .map((name) => `Object.keys(await import('${name}')).length > 0 || process.exit(3)`)
         .join('\n')
-      const requireAll = subpaths
+      const requireAll = commonJs
         .map((name) => `Object.keys(require('${name}')).length > 0 || process.exit(3)`)
         .join('\n')
       // Without require(esm), what loads is CommonJS to the last file.
       const loadsCommonJs = [
         process.versions.node === version ? [] : ['--no-experimental-require-module'],
       ].flat()
+      expect(moduleOnly.map(nameOf)).toContain('hapax/client')
+      // The one peer that is imported: whoever imports hapax/react has it.
+      const peer = join(folder, 'node_modules/react')
+      if (!existsSync(peer)) symlinkSync(join(root, 'node_modules/react'), peer)
       writeFileSync(join(folder, 'load.mjs'), importAll)
       writeFileSync(join(folder, 'load.cjs'), requireAll)
       await run(node, ['load.mjs'], { cwd: folder })
@@ -91,7 +106,9 @@ describe('the packed package', () => {
   test('publint and attw find nothing', async () => {
     const bin = (name: string) => join(root, 'node_modules/.bin', name)
     await run(bin('publint'), ['run', tarball, '--strict'], { cwd: root })
-    await run(bin('attw'), [tarball, '--profile', 'node16'], { cwd: root })
+    const names = moduleOnly.map(([subpath]) => subpath)
+    await run(bin('attw'), [tarball, '--profile', 'node16', '--exclude-entrypoints', ...names], { cwd: root })
+    await run(bin('attw'), [tarball, '--profile', 'esm-only', '--entrypoints', ...names], { cwd: root })
   }, 120_000)
 })
 

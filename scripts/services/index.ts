@@ -1,4 +1,5 @@
 // Real servers for tests, benchmarks and the command `node scripts/services.ts`.
+export { startChromium } from './chromium.ts'
 export { ServiceMissing } from './programs.ts'
 export { type OwnRedisServer, type RedisServer, startOwnRedis, startRedis } from './redis.ts'
 export { type RedisCluster, startRedisCluster } from './redis-cluster.ts'

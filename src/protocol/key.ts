@@ -1,4 +1,5 @@
-import { parseStringItem, serializeString } from './structured-field.ts'
+import { isRawKey, serializeString } from './key-form.ts'
+import { parseStringItem } from './structured-field.ts'
 
 /**
  * What a request's idempotency key turned out to be.
@@ -78,7 +79,7 @@ function parseQuoted(value: string, maxLength: number): ParsedKey {
 
 function parseRaw(value: string, maxLength: number): ParsedKey {
   if (value.length > maxLength) return tooLong(maxLength)
-  if (!/^[A-Za-z0-9._~:/+=@-]+$/.test(value)) {
+  if (!isRawKey(value)) {
     return malformed('an unquoted key may contain only letters, digits and . _ ~ : / + = @ -')
   }
   return { kind: 'key', key: value }

@@ -16,15 +16,6 @@ export function parseStringItem(input: string): string | undefined {
   return input.slice(1, end - 1).replace(/\\(["\\])/g, '$1')
 }
 
-/**
- * Writes a String as RFC 9651, section 4.1.6, says. Returns undefined for a character that a String can't
- * carry: anything but printable ASCII and space.
- */
-export function serializeString(value: string): string | undefined {
-  if (!/^[\x20-\x7e]*$/.test(value)) return undefined
-  return `"${value.replace(/["\\]/g, '\\$&')}"`
-}
-
 // Each function below takes the position where something begins and returns the position after its end.
 const FAILED = -1
 const QUOTE = 0x22

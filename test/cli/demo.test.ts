@@ -32,8 +32,10 @@ beforeAll(async () => {
   demo.stdout?.on('data', (chunk: Buffer) => (printed += chunk.toString()))
   while (!printed.includes('Ctrl-C')) await sleep(20)
   url = /Open {2}(http:\S+)/.exec(printed)?.[1] ?? ''
+  // The page's module, with the library that the demo serves beside it.
   const source = await (await fetch(`${url}/client.js`)).text()
-  client = await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(source)}`)
+  const runnable = source.replace("'/hapax/", `'${new URL('../../src/', import.meta.url).href}`)
+  client = await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(runnable)}`)
 })
 
 afterAll(() => void demo.kill('SIGTERM'))
@@ -117,7 +119,24 @@ test('the page and its files are served, and nothing else', async () => {
   const files = [...(await page.text()).matchAll(/(?:href|src)="(\/[^"]+)"/g)].map(([, path]) => path)
   expect(files).toEqual(['/style.css', '/main.js'])
   for (const path of [...files, '/client.js', '/view.js']) expect((await fetch(url + path)).status).toBe(200)
-  expect((await fetch(`${url}/package.json`)).status).toBe(404)
+  const modules = await modulesFrom('/client.js')
+  expect(modules).toContain('/hapax/protocol/key-form.ts')
+  for (const path of modules) {
+    const module = await fetch(url + path)
+    expect([path, module.status, module.headers.get('content-type')]).toEqual([
+      path,
+      200,
+      'text/javascript; charset=utf-8',
+    ])
+  }
+  for (const path of [
+    '/package.json',
+    '/hapax/core/engine.ts',
+    '/hapax/client/../core/engine.ts',
+    '/hapax/client/none.ts',
+  ]) {
+    expect((await fetch(url + path)).status).toBe(404)
+  }
 })
 
 test('Ctrl-C ends every process and removes the temporary folder', async () => {
@@ -129,6 +148,16 @@ test('Ctrl-C ends every process and removes the temporary folder', async () => {
   expect(exitCode).toBe(0)
   expect([isAlive(one), isAlive(two), existsSync(folder)]).toEqual([false, false, false])
 })
+
+/** What a browser loads for a module of the page, the module left out. */
+async function modulesFrom(path: string): Promise<readonly string[]> {
+  const source = await (await fetch(url + path)).text()
+  const paths = [...source.matchAll(/^(?:import|export) .*?from '([./][^']+)'/gms)].map(
+    ([, specifier = '']) => new URL(specifier, url + path).pathname,
+  )
+  const further = await Promise.all(paths.map(modulesFrom))
+  return [...new Set([...paths, ...further.flat()])]
+}
 
 async function buyInBothShops(wishes: Record<string, unknown>) {
   const intent = client.newIntent()

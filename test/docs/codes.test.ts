@@ -19,6 +19,15 @@ test('the README lists every problem code with its status, and no other', () => 
   expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(statuses))
 })
 
+test('docs/client.md explains every error of the client', () => {
+  const codes = [...read('src/client/errors.ts').matchAll(/^ {2}\| '([a-z-]+)'$/gm)].map(([, code]) =>
+    String(code),
+  )
+  expect(codes).toContain('no-answer')
+  const table = read('docs/client.md').split('## Errors')[1] ?? ''
+  for (const code of codes) expect(table).toContain(`\`${code}\``)
+})
+
 test('docs/misuse.md explains every misuse code, and no other', () => {
   const headings = [...read('docs/misuse.md').matchAll(/^## (.+)$/gm)].map(([, heading]) => String(heading))
   expect(headings.toSorted()).toEqual(Object.keys(misuseTexts).toSorted())

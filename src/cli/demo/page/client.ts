@@ -1,14 +1,17 @@
-/** The client of both shops: what a good client does, and nothing that only works in a demo but the faults. */
+import { extname } from 'node:path'
+
+const library = `/hapax/client/index${extname(import.meta.url)}`
+
+/** The customer's side of both shops: hapax/client, and faults that a real page would not ask for. */
 export const client = `
-const patienceMs = 2000
+import { createClient, idempotencyProblem, isClientError, newKey } from '${library}'
+
 const doubleClickGapMs = 120
 const slowMs = 4000
-const mostAttempts = 15
 
 // One key for one intent: made when the customer decides, kept through every retry and second click.
 export function newIntent() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  const key = newKey()
   return { key, cart: 'cart-' + key.slice(-4) }
 }
 
@@ -23,55 +26,69 @@ export function buy(shop, intent, wishes, tell) {
 }
 
 async function insist(shop, intent, faults, tell) {
-  for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
-    tell({ type: 'sent', attempt, key: shop.keyed ? intent.key : undefined })
-    const result = await request(shop, intent, faults)
-    const waitMs = pauseAfter(result, attempt)
-    tell({ ...result, waitMs })
-    if (waitMs === undefined) return result
-    await sleep(waitMs)
-  }
-  const end = { type: 'gave-up' }
-  tell(end)
-  return end
-}
-
-// Undefined where the answer is final. No answer, 409 in progress and 503 are worth another try.
-function pauseAfter(result, attempt) {
-  if (result.type === 'broken' || result.type === 'timed-out') {
-    return Math.min(400 * 2 ** (attempt - 1), 3000) * (0.8 + 0.4 * Math.random())
-  }
-  const again = result.status === 503 || (result.status === 409 && result.code === 'in-progress')
-  return again ? result.retryAfterMs : undefined
-}
-
-async function request(shop, intent, faults) {
-  const headers = { 'Content-Type': 'application/json', ...faultHeaders(faults) }
-  if (shop.keyed) headers['Idempotency-Key'] = intent.key
+  let told = Promise.resolve()
+  const client = createClient({
+    attemptTimeout: '2s',
+    retries: 14,
+    fetch: (url, init) => attempt(url, init, shop, faults),
+    on: (event) => { told = told.then(() => report(event, shop, tell)) },
+  })
   try {
-    const response = await fetch(shop.path, {
+    const response = await client.fetch(shop.path, {
       method: 'POST',
-      headers,
+      headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ item: 'book', quantity: 1, cart: intent.cart }),
-      signal: AbortSignal.timeout(patienceMs),
+      idempotencyKey: intent.key,
     })
-    const body = await response.json()
-    if (response.status !== 503) faults.kill = faults.slow = false
-    return {
-      type: 'answer',
-      status: response.status,
-      replayed: response.headers.get('Idempotent-Replayed') === 'true',
-      found: response.headers.has('Demo-Found'),
-      retryAfterMs: 1000 * (Number(response.headers.get('Retry-After')) || 1),
-      order: body.order,
-      code: body.code,
-      title: body.title,
-    }
+    await told
+    return await resultOf(response)
   } catch (error) {
-    const timedOut = error.name === 'TimeoutError'
-    if (!timedOut && !faults.kill) faults.lost = false
+    await told
+    if (!isClientError(error)) throw error
+    const end = { type: 'gave-up' }
+    tell(end)
+    return end
+  }
+}
+
+// One attempt, with the faults that it asks the demo for.
+async function attempt(url, init, shop, faults) {
+  const headers = new Headers(init.headers)
+  if (!shop.keyed) headers.delete('Idempotency-Key')
+  for (const [name, value] of Object.entries(faultHeaders(faults))) headers.set(name, value)
+  try {
+    const response = await fetch(url, { ...init, headers })
+    if (response.status !== 503) faults.kill = faults.slow = false
+    return response
+  } catch (error) {
+    if (error.name !== 'TimeoutError' && !faults.kill) faults.lost = false
     faults.kill = faults.slow = false
-    return { type: timedOut ? 'timed-out' : 'broken' }
+    throw error
+  }
+}
+
+async function report(event, shop, tell) {
+  switch (event.type) {
+    case 'sent':
+      return tell({ type: 'sent', attempt: event.attempt, key: shop.keyed ? event.key : undefined })
+    case 'answer':
+      return tell({ ...(await resultOf(event.response)), waitMs: event.waitMs })
+    case 'failed':
+      return tell({ type: event.error.name === 'TimeoutError' ? 'timed-out' : 'broken', waitMs: event.waitMs })
+  }
+}
+
+async function resultOf(response) {
+  const body = await response.clone().json()
+  const problem = await idempotencyProblem(response)
+  return {
+    type: 'answer',
+    status: response.status,
+    replayed: response.headers.get('Idempotent-Replayed') === 'true',
+    found: response.headers.has('Demo-Found'),
+    order: body.order,
+    code: problem?.code,
+    title: body.title,
   }
 }
 

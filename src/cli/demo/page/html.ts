@@ -84,9 +84,9 @@ export const html = `<!doctype html>
 <section class="about">
   <h2>What is real here</h2>
   <p>Both shops run the same handler, each in a process of its own: it works for 0.3 s, writes the charge to the
-  ledger, then answers. The ledger is a file that knows nothing of hapax. The client is the same too: it waits,
-  backs off and tries again. Only the first shop has this in front of its handler, and only there the client sends a
-  key, one for each purchase:</p>
+  ledger, then answers. The ledger is a file that knows nothing of hapax. The client is the same too,
+  <code>hapax/client</code>: it waits, backs off and tries again. Only the first shop has this in front of its handler,
+  and only there the client’s key is sent, one for each purchase:</p>
   <pre><code>app.use(idempotency({
   store: sqliteStore('records.db'),
   scope: false,                     // the demo has one customer

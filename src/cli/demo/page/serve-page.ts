@@ -1,4 +1,9 @@
+import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
+// Whole, since Node 20 lacks the one name that is needed, in a checkout only.
+import * as modules from 'node:module'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { client } from './client.ts'
 import { html } from './html.ts'
 import { main } from './main.ts'
@@ -18,7 +23,7 @@ const files = new Map([
 
 /** False if the page has no such file. */
 export function servePage(path: string, response: ServerResponse): boolean {
-  const file = files.get(path)
+  const file = files.get(path) ?? moduleOfHapax(path)
   if (file === undefined) return false
   response.writeHead(200, {
     'Content-Type': file.type,
@@ -28,4 +33,23 @@ export function servePage(path: string, response: ServerResponse): boolean {
   })
   response.end(file.content)
   return true
+}
+
+/** What browsers may have of hapax: the client, and the facts of the wire that it imports. */
+const modulePath = /^\/hapax\/((?:client|protocol)\/(?:[a-z-]+\/)?[a-z-]+)\.(?:ts|js)$/
+
+/** `hapax/client` itself, file by file: compiled, or as it stands in a checkout. */
+function moduleOfHapax(path: string): { type: string; content: string } | undefined {
+  const name = modulePath.exec(path)?.[1]
+  const extension = extname(import.meta.url)
+  if (name === undefined || !path.endsWith(extension)) return undefined
+  try {
+    const source = readFileSync(
+      fileURLToPath(new URL(`../../../${name}${extension}`, import.meta.url)),
+      'utf8',
+    )
+    return { type: script, content: extension === '.ts' ? modules.stripTypeScriptTypes(source) : source }
+  } catch {
+    return undefined
+  }
 }
