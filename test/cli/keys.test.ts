@@ -104,8 +104,19 @@ describe('changes', () => {
   test('settle: every retry gets the answer, and an audit line says who did it', async () => {
     const log = join(folder, 'audit.log')
     const { stdout } = await runCli(
-      ...['keys', 'settle', ...store, '--yes', '--audit-file', log, '--scope', 'user-2', 'stuck'],
-      ...['--status', '201', '--body', '{"id":"ord_2"}'],
+      'keys',
+      'settle',
+      ...store,
+      '--yes',
+      '--audit-file',
+      log,
+      '--scope',
+      'user-2',
+      'stuck',
+      '--status',
+      '201',
+      '--body',
+      '{"id":"ord_2"}',
     )
     expect(stdout).toMatch(/settled\.$/m)
     expect(JSON.parse(readFileSync(log, 'utf8'))).toMatchObject({
