@@ -20,6 +20,8 @@ export interface SpawnCommand {
   readonly args: readonly string[]
   /** Whom to run it as; default: whoever runs this. */
   readonly identity?: Identity
+  /** Variables to set besides those of this process. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export interface Identity {
@@ -61,6 +63,7 @@ export function spawnServer(launcher: Launcher, args: readonly string[], folder:
   const child = spawn(command.file, command.args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...command.environment },
     ...command.identity,
   })
   let output = ''
