@@ -3,10 +3,11 @@ import { isIdempotencyError } from '../core/errors.ts'
 import { checkCommand } from '../checker/command.ts'
 import { demoCommand } from './demo.ts'
 import { CommandFailure } from './failure.ts'
+import { migrateCommand } from './migrate.ts'
 import { packageVersion } from './version.ts'
 
 /** The commands of `hapax`, in the order of `hapax --help`. Each is a file beside this one. */
-const commands = [checkCommand, demoCommand]
+const commands = [checkCommand, demoCommand, migrateCommand]
 
 /**
  * Runs one command line. Sets the exit code: 0, 1 for a verdict that is bad, 2 where the command could not do

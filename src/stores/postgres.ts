@@ -173,7 +173,7 @@ class PostgresStore implements Store {
     this.#writes = new Writes(run, (id) => this.#watching.changed(id))
     this.#renewing = new Renewing(this.#session, this.#statements, this.#writes)
     this.#reaper = new Reaper(reapEvery, {
-      check: () => requireCurrent(database, schema),
+      check: () => this.#checkVersion(),
       reap: async (count) => {
         const [row] = await run(this.#statements.reap, { count })
         return Number(textIn(row?.[0]))
@@ -259,6 +259,16 @@ class PostgresStore implements Store {
     if (this.#settings.migrate) await migrate(this.#database, schema)
     else await requireTables(this.#database, schema)
     this.#reaper.start()
+  }
+
+  /** A newer release may have shut this one out while it runs. */
+  async #checkVersion(): Promise<void> {
+    try {
+      await requireCurrent(this.#database, this.#settings.schema)
+    } catch (error) {
+      this.#session.prepareAgain()
+      throw error
+    }
   }
 
   /** After the first claim, which must not wait for it. */

@@ -69,8 +69,7 @@ export function migrationScript(schema: string): string {
   const steps = migrations.map(
     ({ version, sql }) => `  IF version < ${version} THEN\n${indented(sql)}\n  END IF;\n`,
   )
-  return `-- hapax: the schema ${quoteIdentifier(schema)}, version ${schemaVersion}. May be run again: what is done is left out.
-DO $hapax$
+  const body = `
 DECLARE
   version integer := 0;
 BEGIN
@@ -85,8 +84,17 @@ BEGIN
   END IF;
 
 ${steps.join('\n')}END
-$hapax$;
 `
+  const quote = quoteFor(body)
+  return `-- hapax: the tables of the Postgres store, version ${schemaVersion}. May be run again: what is done is left out.
+DO ${quote}${body}${quote};
+`
+}
+
+/** A dollar quote that does not end within the text, whatever the schema is called. */
+function quoteFor(text: string, number = 1): string {
+  const quote = number === 1 ? '$hapax$' : `$hapax${number}$`
+  return text.includes(quote) ? quoteFor(text, number + 1) : quote
 }
 
 function indented(sql: string): string {

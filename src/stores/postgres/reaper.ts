@@ -16,6 +16,7 @@ export class Reaper {
   readonly #reaping: Reaping
   #timer: Timer | undefined
   #isStarted = false
+  #isStopped = false
 
   constructor(everyMs: number, reaping: Reaping) {
     this.#everyMs = everyMs
@@ -23,19 +24,19 @@ export class Reaper {
   }
 
   start(): void {
-    if (this.#isStarted) return
+    if (this.#isStarted || this.#isStopped) return
     this.#isStarted = true
     // Instances that start together must not come together each time.
     this.#arm(this.#everyMs * (0.5 + Math.random()))
   }
 
   stop(): void {
-    this.#isStarted = false
+    this.#isStopped = true
     this.#timer?.cancel()
   }
 
   #arm(delayMs: number): void {
-    if (this.#isStarted) this.#timer = systemClock.setTimer(() => void this.#turn(), delayMs)
+    if (!this.#isStopped) this.#timer = systemClock.setTimer(() => void this.#turn(), delayMs)
   }
 
   async #turn(): Promise<void> {

@@ -48,6 +48,11 @@ export class Session {
     if (this.#isClosed) throw storeClosed('postgresStore')
   }
 
+  /** The tables may have changed: looks at them again before the next statement. */
+  prepareAgain(): void {
+    this.#prepared = undefined
+  }
+
   close(): void {
     this.#isClosed = true
   }
