@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path'
 import { Client } from 'pg'
 import {
   freePort,
-  type Identity,
   type Launcher,
   removeFolder,
   type ServerProcess,
   spawnServer,
   temporaryFolder,
+  unprivileged,
   waitUntil,
 } from './processes.ts'
 import { dockerAnswers, install, locate, mayInstall, type Program, ServiceMissing } from './programs.ts'
@@ -146,18 +146,6 @@ const keepMemory = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
   MALLOC_TRIM_THRESHOLD_: String(2 ** 30),
   MALLOC_TOP_PAD_: String(2 ** 24),
-}
-
-/** Postgres refuses to run as root. */
-function unprivileged(): Identity | undefined {
-  if (process.getuid?.() !== 0) return undefined
-  const entries = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-  const entry = entries.find(([name]) => name === 'postgres') ?? entries.find(([name]) => name === 'nobody')
-  if (entry === undefined)
-    throw new Error('Postgres does not run as root, and there is no user to run it as.')
-  return { uid: Number(entry[2]), gid: Number(entry[3]) }
 }
 
 /** The image's own start makes the databases, in a volume that outlives the container. */

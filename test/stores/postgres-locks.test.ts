@@ -27,7 +27,10 @@ if (server !== undefined) {
     for (const [name, isolation] of races) {
       for (const recovery of ['refuse', 'reconcile', 'rerun'] as const) {
         test(`of many at once under ${recovery}, one wins; isolation: ${name}`, async () => {
-          const options = { connectionString: server.url, options: `-c default_transaction_isolation=${isolation}` }
+          const options = {
+            connectionString: server.url,
+            options: `-c default_transaction_isolation=${isolation}`,
+          }
           const others = new Pool({ ...options, max: 8 })
           const store = open({}, others)
           for (let round = 0; round < 10; round += 1) {
@@ -169,7 +172,9 @@ if (server !== undefined) {
         turn += 1
         const startMs = performance.now()
         // Of new keys, and of those that are being deleted.
-        const claims = [requestFor(`new ${turn}`), requestFor(`old ${turn}`)].map((request) => store.claim(request))
+        const claims = [requestFor(`new ${turn}`), requestFor(`old ${turn}`)].map((request) =>
+          store.claim(request),
+        )
         for (const result of await Promise.all(claims)) expect(result.kind).toBe('claimed')
         slowestMs = Math.max(slowestMs, performance.now() - startMs)
         // A claim of ours keeps its record.
@@ -224,13 +229,21 @@ if (server !== undefined) {
     await damaged.complete(lease, answer('x', { headers: [['a', 'b']] }))
     const table = `"${other}".hapax_record`
     await pool.query(`ALTER TABLE ${table} DROP CONSTRAINT hapax_record_is_whole`)
-    const damages = ["state = 'paused'", "recovery = 'maybe'", 'status = NULL', "headers = '{a}'", 'headers = NULL']
+    const damages = [
+      "state = 'paused'",
+      "recovery = 'maybe'",
+      'status = NULL',
+      "headers = '{a}'",
+      'headers = NULL',
+    ]
     for (const damage of [...damages, "owner = '\"'", 'token = 9223372036854775807', 'attempt = -1']) {
       const client = await pool.connect()
       await client.query(`CREATE TEMPORARY TABLE kept AS SELECT * FROM ${table}`)
       await client.query(`UPDATE ${table} SET ${damage}`)
       expect(await damaged.claim(requestFor('k')), damage).toMatchObject({ kind: 'unreadable' })
-      expect((await damaged.inspect?.list({ limit: 9 }))?.records, damage).toMatchObject([{ state: 'unreadable' }])
+      expect((await damaged.inspect?.list({ limit: 9 }))?.records, damage).toMatchObject([
+        { state: 'unreadable' },
+      ])
       await client.query(`DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM kept; DROP TABLE kept`)
       client.release()
     }

@@ -8,7 +8,7 @@ import { startOwnRedis, startTcpProxy } from '../../scripts/services/index.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { controlOf } from '../support/redis-connections.ts'
 import { ioredisClient, nodeRedisClient } from '../support/redis-clients.ts'
-import { type Account, handlerMs, type Load, startLoad, storeTimeoutMs } from '../support/redis-load.ts'
+import { type Account, handlerMs, type Load, startLoad, storeTimeoutMs } from '../support/load.ts'
 import { servers } from '../support/servers.ts'
 
 const started = await servers(async () => {

@@ -7,8 +7,12 @@ export function nodePostgresDatabase(pool: NodePostgresPool, settings: DatabaseS
   // The pool reports here that an idle connection broke; without a listener that would end the process.
   if (pool.listenerCount('error') === 0) pool.on('error', () => {})
   let prepare = settings.prepare
-  const send = async (statement: Statement, values: readonly SqlValue[]): Promise<readonly Row[]> => {
-    const name = prepare && statement.name !== undefined ? { name: statement.name } : {}
+  const send = async (
+    statement: Statement,
+    values: readonly SqlValue[],
+    isPrepared: boolean,
+  ): Promise<readonly Row[]> => {
+    const name = isPrepared && statement.name !== undefined ? { name: statement.name } : {}
     const parameters = values.length > 0 ? { values: [...values] } : {}
     const config = { ...name, text: statement.text, ...parameters, rowMode: 'array' as const }
     const { rows } = await pool.query({ ...config, ...timeoutOf(statement, settings) })
@@ -16,13 +20,14 @@ export function nodePostgresDatabase(pool: NodePostgresPool, settings: DatabaseS
   }
   return {
     query: async (statement, values) => {
+      const isPrepared = prepare
       try {
-        return await send(statement, values)
+        return await send(statement, values, isPrepared)
       } catch (error) {
         // A pooler gave the transaction to another server connection, where it did not run.
-        if (!prepare || !isPreparedStatementLost(error)) throw error
+        if (!isPrepared || !isPreparedStatementLost(error)) throw error
         prepare = false
-        return send(statement, values)
+        return send(statement, values, false)
       }
     },
     listen: (channel, listener) => listen(pool, channel, listener),

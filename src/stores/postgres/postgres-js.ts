@@ -1,26 +1,14 @@
 import type { PostgresJsSql } from './clients.ts'
-import type { Database, DatabaseSettings, Listener, Listening, Row, SqlValue } from './database.ts'
-import { isPreparedStatementLost } from './errors.ts'
-import type { Statement } from './statements.ts'
+import type { Database, DatabaseSettings, Listener, Listening, Row } from './database.ts'
 
-export function postgresJsDatabase(sql: PostgresJsSql, settings: DatabaseSettings): Database {
-  let prepare = settings.prepare
-  const send = async (statement: Statement, values: readonly SqlValue[]): Promise<readonly Row[]> => {
-    // Unprepared, postgres.js asks the server for the types of the parameters first: a round trip more.
-    const options = { prepare: prepare && statement.name !== undefined }
-    // The driver's type for parameters can't be named without importing it; it takes text and bytes.
-    return rowsIn(await sql.unsafe(statement.text, [...values] as never[], options).values())
-  }
+export function postgresJsDatabase(sql: PostgresJsSql, { prepare }: DatabaseSettings): Database {
   return {
     query: async (statement, values) => {
-      try {
-        return await send(statement, values)
-      } catch (error) {
-        // A pooler gave the transaction to another server connection, where it did not run.
-        if (!prepare || !isPreparedStatementLost(error)) throw error
-        prepare = false
-        return send(statement, values)
-      }
+      // Unprepared, postgres.js asks the server for the types of the parameters first: a round trip more. Where its
+      // own `prepare` is off, as behind a pooler, this does not turn it on.
+      const options = { prepare: prepare && statement.name !== undefined }
+      // The driver's type for parameters can't be named without importing it; it takes text and bytes.
+      return rowsIn(await sql.unsafe(statement.text, [...values] as never[], options).values())
     },
     listen: (channel, listener) => listen(sql, channel, listener),
   }

@@ -29,7 +29,7 @@ type State = 'idle' | 'live' | 'lost' | 'unheard'
 const openWithinMs = 2_000
 const pingWithinMs = 1_000
 const pingEveryMs = 5_000
-const reopenDelayMs = { first: 50, longest: 1_000 }
+const reopenDelayMs = { first: 50, longest: 1_000 } as const
 /** As much of an id as a notification carries. */
 const payloadLength = 200
 
@@ -45,6 +45,7 @@ export class Watching {
   #listening: Listening | undefined
   #opening: Promise<void> | undefined
   #timer: Timer | undefined
+  #reopenDelayMs: number = reopenDelayMs.first
   #closed = false
 
   constructor(database: Database, source: WatchSource, settings: WatchSettings) {
@@ -95,6 +96,7 @@ export class Watching {
       await this.#hangUp()
       this.#state = 'lost'
       this.#polling.start()
+      this.#reopenLater()
     } finally {
       this.#opening = undefined
     }
@@ -117,6 +119,7 @@ export class Watching {
   async #goLive(): Promise<void> {
     const wasLost = this.#state === 'lost'
     this.#state = 'live'
+    this.#reopenDelayMs = reopenDelayMs.first
     if (wasLost) await this.#catchUp()
     this.#arm(pingEveryMs, () => this.#check())
   }
@@ -146,18 +149,15 @@ export class Watching {
     this.#state = 'lost'
     void this.#hangUp()
     this.#polling.start()
-    this.#reopenLater(reopenDelayMs.first)
+    this.#reopenLater()
   }
 
-  #reopenLater(delayMs: number): void {
+  #reopenLater(): void {
+    const delayMs = this.#reopenDelayMs
+    this.#reopenDelayMs = Math.min(delayMs * 2, reopenDelayMs.longest)
     this.#arm(delayMs, async () => {
-      if (this.#watchers.size === 0) {
-        this.#state = 'idle'
-        return
-      }
-      this.#opening = this.#open()
-      await this.#opening
-      if (this.#state === 'lost') this.#reopenLater(Math.min(delayMs * 2, reopenDelayMs.longest))
+      if (this.#watchers.size > 0) await (this.#opening = this.#open())
+      else this.#state = 'idle'
     })
   }
 
