@@ -151,17 +151,13 @@ const keepMemory = {
 /** The image's own start makes the databases, in a volume that outlives the container. */
 function dockerInstallation(folder: string): Installation {
   const name = folder.split('/').at(-1) ?? 'hapax-postgres'
+  const run = ['run', '--rm', '--name', name, '--network', 'host', '-v', `${name}:/var/lib/postgresql/data`]
   const variables = ['POSTGRES_USER=hapax', 'POSTGRES_DB=postgres', 'POSTGRES_HOST_AUTH_METHOD=trust']
   return {
     launcher: {
       command: (args) => ({
         file: 'docker',
-        args: [
-          ...['run', '--rm', '--name', name, '--network', 'host', '-v', `${name}:/var/lib/postgresql/data`],
-          ...variables.flatMap((variable) => ['-e', variable]),
-          postgresProgram.image,
-          ...args,
-        ],
+        args: [...run, ...variables.flatMap((variable) => ['-e', variable]), postgresProgram.image, ...args],
       }),
       signal: (_child, signal) => {
         spawnSync('docker', ['kill', '--signal', signal, name], { stdio: 'ignore', timeout: 10_000 })

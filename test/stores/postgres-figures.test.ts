@@ -24,9 +24,9 @@ if (server !== undefined) {
         const counter = await countTrips(server.url)
         const opened = open(counter.url, { max: 1 })
         const store = postgresStore(opened.client, { schema, silence })
-        const once = idempotencyOver({ store }, () => store)
+        const guard = idempotencyOver({ store }, () => store)
         const run = (key: string, payload = 'same', work = async () => ({ charged: key })) =>
-          once.run({ key, scope: false, payload }, work)
+          guard.run({ key, scope: false, payload }, work)
         // Connects, makes the tables, prepares the statements; the store asks for two settings after its first claim.
         const [warmUp, key, slowKey] = [randomUUID(), randomUUID(), randomUUID()]
         await run(warmUp)
@@ -47,7 +47,7 @@ if (server !== undefined) {
           return { charged: slowKey }
         })
         expect(whileRunning).toBe(1)
-        await once.close()
+        await guard.close()
         await opened.close()
         counter.close()
       })

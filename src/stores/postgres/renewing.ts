@@ -29,7 +29,8 @@ export class Renewing {
    */
   async renew(leases: readonly HeldLease[]): Promise<readonly RenewResult[]> {
     this.#session.assertOpen()
-    const results = new Array<RenewResult>(leases.length)
+    const results: RenewResult[] = []
+    results.length = leases.length
     for (let start = 0; start < leases.length; start += atOnce) {
       const batch = leases.slice(start, start + atOnce)
       const rows = await this.#session.run(this.#statements.renew, { leases: batch.map(askRenewal) })

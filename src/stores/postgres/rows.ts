@@ -10,7 +10,7 @@ import type {
 import { decodeFingerprint, decodeText, noBytes } from './encoding.ts'
 
 /** The format that this release writes, and the newest that it reads. */
-export const recordFormat = 1
+const recordFormat = 1
 
 /** Members of the JSON in which a statement returns a record; nobody has checked them yet. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -113,7 +113,7 @@ function headers(fields: Fields, name: string): HeaderList {
 
 // The readers below throw a sentence that says what is wrong with a damaged record.
 
-export function number(fields: Fields, name: string): number {
+function number(fields: Fields, name: string): number {
   const value = fields[name]
   if (typeof value === 'number') return value
   throw new Error(`${name} is not a number.`)
@@ -125,7 +125,7 @@ export function integer(fields: Fields, name: string): number {
   throw new Error(`${name} is not a whole number.`)
 }
 
-export function text(fields: Fields, name: string): string {
+function text(fields: Fields, name: string): string {
   const value = fields[name]
   if (typeof value === 'string') return decodeText(value)
   throw new Error(`${name} is not text.`)

@@ -62,11 +62,10 @@ export const nowColumn = `${milliseconds('clock_timestamp()')}::text AS now`
 
 /** The whole record but its body, as JSON in a text. */
 export function recordColumn(row: string, condition: string): string {
-  const members = [
-    ...['id', 'format', 'state', 'owner', 'token', 'attempt', 'recovery', 'retain_ms', 'retain_unknown_ms'],
-    ...['fingerprint', 'takeover', 'failed', 'label_key', 'label_scope'],
-    ...['status', 'headers', 'trailers', 'tombstone', 'location'],
-  ].map((name) => `'${name}', ${row}.${name}`)
+  const columns =
+    'id format state owner token attempt recovery retain_ms retain_unknown_ms fingerprint takeover failed ' +
+    'label_key label_scope status headers trailers tombstone location'
+  const members = columns.split(' ').map((name) => `'${name}', ${row}.${name}`)
   const times = ['since', 'lease_until', 'expires_at'].map(
     (name) => `'${name}_ms', ${milliseconds(`${row}.${name}`)}`,
   )
