@@ -44,6 +44,16 @@ describe('what is not a pool', () => {
   })
 })
 
+test('a pool that nobody listens to gets a listener, without which a lost connection ends the process', () => {
+  const [unheard, heard] = [new Pool(), new Pool()]
+  heard.on('error', () => {})
+  for (const pool of [unheard, heard]) {
+    postgresStore(pool)
+    postgresStore(pool)
+    expect(pool.listenerCount('error')).toBe(1)
+  }
+})
+
 test('a server that is not there: each verb rejects in time, with a sentence', async () => {
   for (const open of Object.values(pools)) {
     const opened = open('postgres://hapax@127.0.0.1:1/x')

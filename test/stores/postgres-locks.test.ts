@@ -141,15 +141,46 @@ if (server !== undefined) {
     })
 
     test('leaves no setting behind on a connection of the pool', async () => {
-      const store = open({ lockTimeout: 200 })
+      const single = new Pool({ connectionString: server.url, max: 1 })
+      const store = open({ lockTimeout: 200 }, single)
       await held(store, requestFor(randomUUID()))
-      const { rows } = await pool.query('SHOW lock_timeout')
+      const { rows } = await single.query('SHOW lock_timeout')
       expect(rows).toEqual([{ lock_timeout: '0' }])
       await store.close()
+      await single.end()
     })
   })
 
   describe('the reaper', () => {
+    test('waits for no claim, and never deletes what a claim has just taken', async () => {
+      const before = open()
+      await before.claim(requestFor(randomUUID()))
+      await before.close()
+      const id = randomUUID()
+      const table = `"${schema}".hapax_record`
+      await pool.query(`
+        INSERT INTO ${table} (id, format, state, owner, token, attempt, recovery, retain_ms, retain_unknown_ms,
+          fingerprint, since, expires_at)
+        SELECT '${id}' || i, 1, 'released', 'o', i, 1, 'refuse', 1, 1, NULL, now(), now() - interval '2 minutes'
+        FROM generate_series(1, 2) i`)
+      const left = async () => {
+        const { rows } = await pool.query<{ id: string }>(`SELECT id FROM ${table} WHERE id LIKE '${id}%'`)
+        return rows.map((row) => row.id)
+      }
+      const claim = await pool.connect()
+      await claim.query('BEGIN')
+      await claim.query(`UPDATE ${table} SET expires_at = now() + interval '1 hour' WHERE id = '${id}1'`)
+      const store = open({ reapEvery: 20 })
+      await store.claim(requestFor(randomUUID()))
+      // The other one goes while the claim is still open.
+      await expect.poll(left, { timeout: 5_000 }).toEqual([`${id}1`])
+      await claim.query('COMMIT')
+      claim.release()
+      await sleep(300)
+      expect(await left()).toEqual([`${id}1`])
+      await store.close()
+    })
+
     test('deletes what expired a minute ago, in batches, and holds up no claim', async () => {
       const store = open({ reapEvery: 20 })
       await store.claim(requestFor(randomUUID()))

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Pool } from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startPostgres } from '../../scripts/services/index.ts'
+import { migrationScript } from '../../src/stores/postgres/migrate.ts'
 import { postgresStore, type PostgresStoreOptions } from '../../src/stores/postgres.ts'
 import { runCli } from '../cli/run-cli.ts'
 import { pools } from '../support/postgres-clients.ts'
@@ -130,6 +131,17 @@ if (server !== undefined) {
       await pool.query(stdout)
       expect(await store.claim(requestFor('k'))).toMatchObject({ kind: 'claimed' })
       await store.close()
+    })
+
+    test('what is printed may be run by twenty at once', async () => {
+      const schema = newSchema()
+      const script = migrationScript(schema)
+      const many = new Pool({ connectionString: server.url, max: 20 })
+      await Promise.all(Array.from({ length: 20 }, () => many.query('SELECT 1')))
+      await Promise.all(Array.from({ length: 20 }, () => many.query(script)))
+      const { rows } = await pool.query(`SELECT schema_version FROM ${quoted(schema)}.hapax_meta`)
+      expect(rows).toEqual([{ schema_version: 1 }])
+      await many.end()
     })
 
     test('hapax migrate --store makes them, as often as it is called', async () => {
