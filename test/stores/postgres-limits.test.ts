@@ -127,52 +127,58 @@ if (server !== undefined) {
     })
     afterAll(() => own.stop())
 
-    test.each(Object.entries(pools))(
-      '%s: few statements wait, and it goes on when it is back',
-      async (_name, open) => {
-        const opened = open(own.url)
-        const store = postgresStore(opened.client, { silence })
+    test('few statements wait, and it goes on when it is back', async () => {
+      const opened = Object.values(pools).map((open) => open(own.url))
+      const stores = opened.map(({ client }) => postgresStore(client, { silence }))
+      for (const store of stores) {
         await Promise.all(Array.from({ length: 10 }, () => store.claim(requestFor(randomUUID()))))
-        own.signalAll('SIGSTOP')
-        const results: string[] = []
-        const sent: Promise<unknown>[] = []
-        const endMs = performance.now() + 3_500
-        while (performance.now() < endMs) {
+      }
+      own.signalAll('SIGSTOP')
+      const results = stores.map((): string[] => [])
+      const sent: Promise<unknown>[] = []
+      const endMs = performance.now() + 3_500
+      while (performance.now() < endMs) {
+        for (const [index, store] of stores.entries()) {
           const claim = store.claim(requestFor(randomUUID())).then(
             () => 'answered',
             (error: unknown) => (isIdempotencyError(error) ? error.message : String(error)),
           )
-          sent.push(claim.then((result) => results.push(result)))
-          await sleep(20)
+          sent.push(claim.then((result) => results[index]?.push(result)))
         }
-        // After a while it is refused at once instead of waiting in the pool.
-        expect(results.filter((result) => /does not keep up/.test(result)).length).toBeGreaterThan(10)
-        own.signalAll('SIGCONT')
-        await Promise.all(sent)
-        expect(results).toContain('answered')
+        await sleep(20)
+      }
+      // After a while it is refused at once instead of waiting in the pool.
+      for (const each of results) {
+        expect(each.filter((result) => /does not keep up/.test(result)).length).toBeGreaterThan(10)
+      }
+      own.signalAll('SIGCONT')
+      await Promise.all(sent)
+      for (const each of results) expect(each).toContain('answered')
+      for (const store of stores) {
         expect(await store.claim(requestFor(randomUUID()))).toMatchObject({ kind: 'claimed' })
         await store.close()
-        await opened.close()
-      },
-    )
+      }
+      await Promise.all(opened.map(({ close }) => close()))
+    })
 
-    test.each(Object.entries(pools))(
-      '%s: killed and restarted, the next claim works',
-      async (_name, open) => {
-        const opened = open(own.url)
-        const store = postgresStore(opened.client, { silence })
-        const request = requestFor(randomUUID())
-        const claimed = await store.claim(request)
-        await own.kill()
-        await expect(store.claim(requestFor(randomUUID()))).rejects.toMatchObject({ code: 'store-failed' })
-        await own.restart()
-        await expect
-          .poll(() => store.claim(request).catch((error: unknown) => error), { timeout: 5_000 })
-          .toEqual(claimed)
-        await store.close()
-        await opened.close()
-      },
-    )
+    test('killed and restarted, the next claim works', async () => {
+      const opened = Object.values(pools).map((open) => open(own.url))
+      const stores = opened.map(({ client }) => postgresStore(client, { silence }))
+      const requests = stores.map(() => requestFor(randomUUID()))
+      const claimAll = () =>
+        Promise.all(
+          stores.map((store, index) =>
+            store.claim(requests[index] ?? requestFor('none')).catch((error: unknown) => error),
+          ),
+        )
+      const claimed = await claimAll()
+      await own.kill()
+      for (const error of await claimAll()) expect(error).toMatchObject({ code: 'store-failed' })
+      await own.restart()
+      await expect.poll(claimAll, { timeout: 5_000 }).toEqual(claimed)
+      await Promise.all(stores.map((store) => store.close()))
+      await Promise.all(opened.map(({ close }) => close()))
+    })
   })
 
   test('settings that make the server forget are reported once', async () => {

@@ -98,7 +98,7 @@ if (server !== undefined) {
           postgresStore(client, { schema, silence, logger, pollEvery: 50 }),
         )
         if (a === undefined || b === undefined) throw new Error('unreachable')
-        for (let round = 0; round < 10; round += 1) {
+        for (let round = 0; round < 3; round += 1) {
           const id = randomUUID()
           const requests = Array.from({ length: 20 }, () => requestFor(id))
           const results = await Promise.all(

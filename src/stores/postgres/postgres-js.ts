@@ -1,5 +1,6 @@
 import type { PostgresJsSql } from './clients.ts'
 import type { Database, DatabaseSettings, Listener, Listening, Row } from './database.ts'
+import { anything } from './payload.ts'
 
 export function postgresJsDatabase(sql: PostgresJsSql, { prepare }: DatabaseSettings): Database {
   return {
@@ -44,6 +45,3 @@ async function listen(sql: PostgresJsSql, channel: string, listener: Listener): 
     },
   }
 }
-
-/** Stands for a payload that was missed: every watcher looks. */
-export const anything = '*'

@@ -4,8 +4,8 @@ import type { Unsubscribe } from '../../core/store.ts'
 import { Watchers } from '../embedded/watchers.ts'
 import type { Database, Listening, Row } from './database.ts'
 import { decodeText, encodeText } from './encoding.ts'
+import { anything } from './payload.ts'
 import { Polling } from './polling.ts'
-import { anything } from './postgres-js.ts'
 import { textIn } from './rows.ts'
 
 export interface WatchSource {
