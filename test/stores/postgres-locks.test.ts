@@ -20,32 +20,32 @@ if (server !== undefined) {
     postgresStore(from, { schema, silence, ...options })
 
   describe('claims that meet', () => {
-    const races: ReadonlyArray<readonly [name: string, isolation: string]> = [
-      ['read committed', 'read\\ committed'],
-      ['serializable', 'serializable'],
-    ]
-    for (const [name, isolation] of races) {
-      for (const recovery of ['refuse', 'reconcile', 'rerun'] as const) {
-        test(`of many at once under ${recovery}, one wins; isolation: ${name}`, async () => {
-          const options = {
-            connectionString: server.url,
-            options: `-c default_transaction_isolation=${isolation}`,
-          }
-          const others = new Pool({ ...options, max: 8 })
-          const store = open({}, others)
-          for (let round = 0; round < 5; round += 1) {
-            const id = randomUUID()
-            const claims = Array.from({ length: 24 }, () =>
-              store.claim(requestFor(id, { policy: { ...policy, recovery } })),
-            )
-            const kinds = (await Promise.all(claims)).map(({ kind }) => kind)
-            expect(kinds.filter((kind) => kind === 'claimed')).toHaveLength(1)
-            expect(kinds.filter((kind) => kind === 'running')).toHaveLength(23)
-          }
-          await store.close()
-          await others.end()
-        })
-      }
+    const races = [
+      ['refuse', 'read\\ committed'],
+      ['reconcile', 'read\\ committed'],
+      ['rerun', 'read\\ committed'],
+      ['rerun', 'serializable'],
+    ] as const
+    for (const [recovery, isolation] of races) {
+      test(`of many at once under ${recovery}, one wins; isolation: ${isolation}`, async () => {
+        const options = {
+          connectionString: server.url,
+          options: `-c default_transaction_isolation=${isolation}`,
+        }
+        const others = new Pool({ ...options, max: 8 })
+        const store = open({}, others)
+        for (let round = 0; round < 5; round += 1) {
+          const id = randomUUID()
+          const claims = Array.from({ length: 24 }, () =>
+            store.claim(requestFor(id, { policy: { ...policy, recovery } })),
+          )
+          const kinds = (await Promise.all(claims)).map(({ kind }) => kind)
+          expect(kinds.filter((kind) => kind === 'claimed')).toHaveLength(1)
+          expect(kinds.filter((kind) => kind === 'running')).toHaveLength(23)
+        }
+        await store.close()
+        await others.end()
+      })
     }
 
     test('of many takeovers at once, one wins, and the token of the first is shut out', async () => {

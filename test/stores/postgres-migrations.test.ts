@@ -151,7 +151,6 @@ if (server !== undefined) {
     })
 
     test.each([
-      [['migrate'], /--store postgres:\/\//],
       [['migrate', '--store', 'redis://x'], /--store postgres:\/\//],
       [['migrate', '--store', 'postgres://x@127.0.0.1:1/x'], /ECONNREFUSED/],
     ])('hapax %j says what is wrong', async (options, sentence) => {

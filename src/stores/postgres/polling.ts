@@ -11,12 +11,16 @@ export class Polling {
   readonly #read: ReadStamps
   readonly #stamps = new Map<string, string | undefined>()
   #timer: Timer | undefined
-  #running = false
+  #isRunning = false
 
   constructor(everyMs: number, watchers: Watchers, read: ReadStamps) {
     this.#everyMs = everyMs
     this.#watchers = watchers
     this.#read = read
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning
   }
 
   /** Any change after this resolves will be noticed. */
@@ -27,13 +31,13 @@ export class Polling {
   }
 
   start(): void {
-    if (this.#running) return
-    this.#running = true
+    if (this.#isRunning) return
+    this.#isRunning = true
     this.#arm()
   }
 
   stop(): void {
-    this.#running = false
+    this.#isRunning = false
     this.#timer?.cancel()
     this.#stamps.clear()
   }
@@ -50,11 +54,11 @@ export class Polling {
     } catch {
       // What is wrong with the database, the verbs report.
     }
-    if (this.#running) this.#arm()
+    if (this.#isRunning) this.#arm()
   }
 
   #compare(found: ReadonlyMap<string, string>): void {
-    if (!this.#running) return
+    if (!this.#isRunning) return
     for (const id of this.#stamps.keys()) {
       if (!this.#watchers.has(id)) this.#stamps.delete(id)
     }

@@ -29,6 +29,7 @@ type State = 'idle' | 'live' | 'lost' | 'unheard'
 const openWithinMs = 2_000
 const pingWithinMs = 1_000
 const pingEveryMs = 5_000
+const listenAgainAfterMs = 600_000
 const reopenDelayMs = { first: 50, longest: 1_000 } as const
 /** As much of an id as a notification carries. */
 const payloadLength = 200
@@ -46,6 +47,7 @@ export class Watching {
   #opening: Promise<void> | undefined
   #timer: Timer | undefined
   #reopenDelayMs: number = reopenDelayMs.first
+  #isReported = false
   #closed = false
 
   constructor(database: Database, source: WatchSource, settings: WatchSettings) {
@@ -85,13 +87,16 @@ export class Watching {
   }
 
   async #open(): Promise<void> {
+    const connection = { isLost: false }
     try {
-      const isHeard = await this.#listen()
-      if (isHeard) return await this.#goLive()
-      await this.#hangUp()
-      this.#state = 'unheard'
-      this.#polling.start()
-      this.#settings.onUnheard()
+      const isHeard = await this.#listen(() => {
+        connection.isLost = true
+        this.#lose()
+      })
+      // Not heard because it broke is another thing than not heard at all.
+      if (connection.isLost) throw new Error('The connection to listen on was lost.')
+      if (isHeard) await this.#goLive()
+      else await this.#giveUpHearing()
     } catch {
       await this.#hangUp()
       this.#state = 'lost'
@@ -103,11 +108,9 @@ export class Watching {
   }
 
   /** False if the server was told and nothing was heard: a pooler keeps no connection for one client. */
-  async #listen(): Promise<boolean> {
-    const opening = this.#database.listen(this.#settings.channel, {
-      onNotify: (payload) => this.#heard(payload),
-      onLost: () => this.#lose(),
-    })
+  async #listen(onLost: () => void): Promise<boolean> {
+    const onNotify = (payload: string) => this.#heard(payload)
+    const opening = this.#database.listen(this.#settings.channel, { onNotify, onLost })
     this.#listening = await within(openWithinMs, opening)
     if (this.#listening === undefined) {
       opening.then((late) => late.close()).catch(() => {})
@@ -116,19 +119,30 @@ export class Watching {
     return (await this.#ping()) || this.#ping()
   }
 
+  /** Who watches from now on is told. Who was polled for until now is polled for until that is so for them too. */
   async #goLive(): Promise<void> {
-    const wasLost = this.#state === 'lost'
     this.#state = 'live'
     this.#reopenDelayMs = reopenDelayMs.first
-    if (wasLost) await this.#catchUp()
     this.#arm(pingEveryMs, () => this.#check())
-  }
-
-  async #catchUp(): Promise<void> {
+    if (!this.#polling.isRunning) return
+    const listening = this.#listening
     await Promise.all([...this.#watchers.ids].map((id) => this.#source.mark(id)))
+    if (this.#state !== 'live' || this.#listening !== listening) return
     this.#polling.stop()
     // Of what happened meanwhile, nobody was told.
     this.#notifyAll()
+  }
+
+  /** A server that was very slow looks the same as a pooler: it is tried again, but seldom. */
+  async #giveUpHearing(): Promise<void> {
+    await this.#hangUp()
+    this.#state = 'unheard'
+    this.#polling.start()
+    this.#arm(listenAgainAfterMs, async () => {
+      this.#state = 'idle'
+    })
+    if (!this.#isReported) this.#settings.onUnheard()
+    this.#isReported = true
   }
 
   /** A connection can be half open, and postgres.js says nothing of one that it lost. */
