@@ -1,5 +1,5 @@
 import { type Browser, chromium } from 'playwright-core'
-import { install, mayInstall, onSearchPath, ServiceMissing } from './programs.ts'
+import { install, locate, mayInstall, ServiceMissing } from './programs.ts'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome']
 
@@ -38,5 +38,5 @@ function findOrInstall(): string {
 }
 
 function find(): string | undefined {
-  return names.map(onSearchPath).find((path) => path !== undefined)
+  return names.map((file) => locate({ file })).find((path) => path !== undefined)
 }

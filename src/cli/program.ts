@@ -8,6 +8,7 @@ const commands = new Map([
   ['check', async () => (await import('../checker/command.ts')).checkCommand()],
   ['demo', async () => (await import('./demo.ts')).demoCommand()],
   ['keys', async () => (await import('./keys.ts')).keysCommand()],
+  ['migrate', async () => (await import('./migrate.ts')).migrateCommand()],
 ])
 
 /**

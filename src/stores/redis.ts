@@ -33,7 +33,7 @@ import { numberIn, readClaimReply } from './redis/replies.ts'
 import { assertReplicas, readWaitReplicas, type WaitReplicas } from './redis/replicas.ts'
 import { Scripting } from './redis/scripting.ts'
 import * as scripts from './redis/scripts.ts'
-import { ServerClock } from './redis/server-clock.ts'
+import { ServerClock } from './remote/server-clock.ts'
 import { Subscriptions } from './redis/subscriptions.ts'
 
 export type { RedisWarningCode } from './redis/checks.ts'

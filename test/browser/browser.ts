@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll } from 'vitest'
 import { startChromium } from '../../scripts/services/index.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 
 /** One Chromium for a file's tests; undefined where there is none, and the file says so. */
 export async function openBrowser(): Promise<Browser | undefined> {

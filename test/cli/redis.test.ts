@@ -13,7 +13,7 @@ import { parseRedisUrl } from '../../src/cli/demo/store-address.ts'
 import { createIdempotency } from '../../src/index.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import type { StormResult } from '../../src/cli/demo/storm/result.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 import { runCli, startCliIn } from './run-cli.ts'
 
 const folders: string[] = []

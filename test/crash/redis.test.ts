@@ -1,6 +1,6 @@
 import { afterAll } from 'vitest'
 import { startRedis } from '../../scripts/services/index.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 import { crashCases } from './crash-cases.ts'
 
 const server = await servers(() => startRedis({}))

@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis'
+import { Pool } from 'pg'
 import type { Store } from '../../src/core/store.ts'
+import { postgresStore } from '../../src/stores/postgres.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
 
@@ -17,6 +19,16 @@ export function storeOf(url: string): OpenStore {
     return {
       store: redisStore(client, { silence: ['redis-not-persistent'] }),
       close: () => client.disconnect(),
+    }
+  }
+  if (url.startsWith('postgres:')) {
+    const address = new URL(url)
+    const schema = address.searchParams.get('schema') ?? 'hapax'
+    address.search = ''
+    const pool = new Pool({ connectionString: address.href })
+    return {
+      store: postgresStore(pool, { schema, silence: ['postgres-forgets'] }),
+      close: () => void pool.end(),
     }
   }
   throw new Error(`No store for ${url}`)

@@ -6,7 +6,7 @@ import { startRedis, startRedisCluster } from '../../scripts/services/index.ts'
 import { redisStore, type RedisClient } from '../../src/stores/redis.ts'
 import { type TestApi, testStore } from '../../src/testing/store.ts'
 import { clusterClients, type Opener, singleClients } from '../support/redis-clients.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 
 const single = await servers(() => startRedis())
 if (single !== undefined) {

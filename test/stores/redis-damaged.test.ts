@@ -7,7 +7,7 @@ import type { StoredResponse } from '../../src/core/record.ts'
 import type { ClaimRequest, ClaimResult } from '../../src/core/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { controlOf } from '../support/redis-connections.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 
 const server = await servers(() => startRedis())
 if (server !== undefined) {

@@ -11,8 +11,8 @@ import { waitUntil } from '../../scripts/services/processes.ts'
 import { keySlot } from '../../src/stores/redis/key-slot.ts'
 import { redisStore, type RedisClient, type RedisStoreOptions } from '../../src/stores/redis.ts'
 import { ioredisClient, nodeRedisClient, type OpenClient } from '../support/redis-clients.ts'
-import { type Account, startLoad } from '../support/redis-load.ts'
-import { servers } from '../support/redis-servers.ts'
+import { type Account, startLoad } from '../support/load.ts'
+import { servers } from '../support/servers.ts'
 
 const storeOptions: RedisStoreOptions = { silence: ['redis-not-persistent'] }
 const toStop: Array<() => unknown> = []

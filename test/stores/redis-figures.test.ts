@@ -10,7 +10,7 @@ import { recordId } from '../../src/protocol/identity.ts'
 import { fingerprintOf } from '../../src/protocol/fingerprint.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { controlOf } from '../support/redis-connections.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 
 const server = await servers(() => startOwnRedis())
 if (server !== undefined) {

@@ -10,7 +10,7 @@ import { idempotencyOver } from '../../src/core/idempotency.ts'
 import type { ClaimRequest, HeldLease, Store } from '../../src/core/store.ts'
 import { redisStore, type RedisStoreOptions } from '../../src/stores/redis.ts'
 import { controlOf } from '../support/redis-connections.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 
 const silence = ['redis-not-persistent', 'redis-evicts'] as const
 const policy = { recovery: 'refuse', retainMs: 3_600_000, retainUnknownMs: 7_200_000 } as const

@@ -8,8 +8,8 @@ import { startOwnRedis, startTcpProxy } from '../../scripts/services/index.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { controlOf } from '../support/redis-connections.ts'
 import { ioredisClient, nodeRedisClient } from '../support/redis-clients.ts'
-import { type Account, handlerMs, type Load, startLoad, storeTimeoutMs } from '../support/redis-load.ts'
-import { servers } from '../support/redis-servers.ts'
+import { type Account, handlerMs, type Load, startLoad, storeTimeoutMs } from '../support/load.ts'
+import { servers } from '../support/servers.ts'
 
 const started = await servers(async () => {
   const server = await startOwnRedis({ appendOnly: true })

@@ -15,7 +15,7 @@ import type { ClaimRequest } from '../../src/core/store.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { controlOf } from '../support/redis-connections.ts'
 import { ioredisClient, nodeRedisClient, type OpenClient } from '../support/redis-clients.ts'
-import { servers } from '../support/redis-servers.ts'
+import { servers } from '../support/servers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hapax-tls-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,0 +1,105 @@
+import { IdempotencyError } from '../../core/errors.ts'
+import type { ClaimedResult, ClaimRequest, ClaimResult, Takeover } from '../../core/store.ts'
+import * as rules from '../../core/transitions.ts'
+import { ServerClock } from '../remote/server-clock.ts'
+import { askClaim } from './arguments.ts'
+import type { Row } from './database.ts'
+import {
+  bytesIn,
+  decodeResponse,
+  decodeSteps,
+  type Fields,
+  fieldsIn,
+  findIn,
+  integer,
+  textIn,
+} from './rows.ts'
+import type { Session } from './session.ts'
+import type { Statement } from './statements.ts'
+import { repeated } from './writes.ts'
+
+/** Claims with a lease shorter than this may still be carried out so long after they were sent. */
+const leastClaimWindowMs = 1_000
+
+type Reply = { readonly kind: 'result'; readonly result: ClaimResult } | { readonly kind: 'too-late' }
+
+export class Claims {
+  readonly #session: Session
+  readonly #statement: Statement
+  readonly #clock = new ServerClock()
+
+  constructor(session: Session, statement: Statement) {
+    this.#session = session
+    this.#statement = statement
+  }
+
+  /**
+   * Sends the claim with the time until which it may be carried out. A statement may lie in the pool's queue, or in a
+   * server that stands still, until the request was answered 503 long ago: it would lock the key for a handler that
+   * never runs.
+   */
+  async claim(request: ClaimRequest): Promise<ClaimResult> {
+    const windowMs = Math.max(request.leaseMs, leastClaimWindowMs)
+    const giveUpAtMs = performance.now() + windowMs
+    const first = await this.#send(request, windowMs)
+    if (first.kind === 'result') return first.result
+    // Not late at all, but this clock and the server's differ more than was known: the reply told the server's time.
+    const leftMs = giveUpAtMs - performance.now()
+    const second = leftMs > 0 ? await this.#send(request, leftMs) : first
+    if (second.kind === 'result') return second.result
+    throw new IdempotencyError(
+      'store-failed',
+      'The claim reached Postgres too late, and was not carried out.',
+    )
+  }
+
+  #send(request: ClaimRequest, windowMs: number): Promise<Reply> {
+    return repeated(async () => {
+      const deadlineMs = this.#clock.now() + windowMs
+      const [row] = await this.#session.run(this.#statement, askClaim(request, deadlineMs))
+      if (row === undefined) throw new Error('The claim returned no row.')
+      this.#clock.learn(Number(textIn(row[0])))
+      const reply = readReply(row, request, deadlineMs)
+      return reply && { result: reply }
+    })
+  }
+}
+
+/** Undefined if neither the claim was granted nor anything stood in its way: another came between. */
+function readReply(
+  [now, granted, stored, body]: Row,
+  request: ClaimRequest,
+  deadlineMs: number,
+): Reply | undefined {
+  const grant = fieldsIn(granted)
+  if (grant !== undefined) return { kind: 'result', result: claimed(grant, bytesIn(body)) }
+  const nowMs = Number(textIn(now))
+  const found = findIn(fieldsIn(stored), bytesIn(body), nowMs)
+  if (found.kind === 'unreadable') return { kind: 'result', result: found }
+  const record = found.kind === 'record' ? found.record : undefined
+  const { result, write } = rules.claim(record, request, nowMs)
+  if (write === undefined) return { kind: 'result', result }
+  return nowMs > deadlineMs ? { kind: 'too-late' } : undefined
+}
+
+function claimed(grant: Fields, body: Buffer): ClaimedResult {
+  const [token, attempt] = [integer(grant, 'token'), integer(grant, 'attempt')]
+  const takeover = takeoverIn(grant, body)
+  const steps = decodeSteps(grant)
+  return { kind: 'claimed', token, attempt, ...(takeover && { takeover }), ...(steps && { steps }) }
+}
+
+function takeoverIn(grant: Fields, body: Buffer): Takeover | undefined {
+  switch (grant['takeover']) {
+    case null:
+      return undefined
+    case 'lapsed':
+    case 'unknown':
+    case 'released':
+      return { of: grant['takeover'] }
+    case 'failed':
+      return { of: 'failed', response: decodeResponse(grant, body) }
+    default:
+      throw new Error('A claim took over something that is not known.')
+  }
+}

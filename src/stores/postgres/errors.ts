@@ -1,0 +1,69 @@
+import { IdempotencyError, isIdempotencyError, nameAndMessage } from '../../core/errors.ts'
+
+/** What the driver threw, as an error that says in plain words what to do about it. */
+export function storeError(error: unknown): IdempotencyError {
+  if (isIdempotencyError(error)) return error
+  const state = sqlState(error)
+  if (state === '53100') {
+    return new IdempotencyError(
+      'store-full',
+      'The disk of Postgres is full. Make room: nothing that was recorded is lost, and the store goes on by itself.',
+      { cause: error },
+    )
+  }
+  const advice = adviceByState.get(state ?? '') ?? ''
+  const message = `Postgres refused an operation: ${detailOf(error)}${advice}`
+  return new IdempotencyError('store-failed', message, { cause: error })
+}
+
+/** The statement met another that changed the same row, and has been undone: it may be sent again at once. */
+export function isRepeatable(error: unknown): boolean {
+  return ['40001', '40P01'].includes(sqlState(error) ?? '')
+}
+
+/** Another transaction holds a lock on the row, and kept it for as long as a statement may wait. */
+export function isLocked(error: unknown): boolean {
+  return sqlState(error) === '55P03'
+}
+
+/** There is no such table or schema. */
+export function isMissingTable(error: unknown): boolean {
+  return ['42P01', '3F000'].includes(sqlState(error) ?? '')
+}
+
+/** The connection has no such prepared statement, or another client's of the same name: nothing ran. */
+export function isPreparedStatementLost(error: unknown): boolean {
+  return ['26000', '42P05'].includes(sqlState(error) ?? '')
+}
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html; both drivers put it into `code`. */
+function sqlState(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
+
+const adviceByState = new Map([
+  ['25006', ' Connect the pool to the primary server: this one is a replica, or read-only.'],
+  ['28000', ' Give the pool a user that may log in to this database.'],
+  ['28P01', ' Give the pool the right password.'],
+  ['3D000', ' Create the database, or name another in the pool.'],
+  ['3F000', ' Create the tables: hapax migrate --print shows how.'],
+  [
+    '42501',
+    ' The user needs USAGE on the schema, and SELECT, INSERT, UPDATE and DELETE on its tables. To create them, run ' +
+      'what hapax migrate --print shows as their owner.',
+  ],
+  ['42P01', ' Create the tables: hapax migrate --print shows how.'],
+  ['53300', ' Raise max_connections of the server, or lower the size of the pools.'],
+  ['55P03', ' Look for a transaction that is open on this record: a shell, a backup, a debugger.'],
+  ['57014', ' Its statement_timeout may be too short.'],
+])
+
+/** A refused connection to a name with several addresses has its reasons inside, and no message. */
+function detailOf(error: unknown): string {
+  const { message } = nameAndMessage(error)
+  if (message !== '') return message
+  if (error instanceof AggregateError)
+    return error.errors.map((each) => nameAndMessage(each).message).join('; ')
+  return sqlState(error) ?? 'without a reason'
+}

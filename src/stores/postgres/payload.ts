@@ -1,0 +1,2 @@
+/** Stands for notifications that were missed: every watcher looks. */
+export const anything = '*'

@@ -1,0 +1,123 @@
+import {
+  ask,
+  assignments,
+  found,
+  freshNow,
+  lease,
+  microseconds,
+  milliseconds,
+  notification,
+  nowColumn,
+  recordColumn,
+  responseColumns,
+  span,
+} from './parts.ts'
+
+/**
+ * Grants the claim, or gives the record that stood in its way. Where it does neither, another claim came between:
+ * the statement is sent again.
+ *
+ * In $1: a lease, `digests` to compare the record's with, and `deadline_ms`, after which it must not be carried out.
+ */
+export function claimSql(records: string): string {
+  return `
+WITH ${ask(`${lease}, digests text[], deadline_ms float8`)},
+${found(records)},
+granted AS (
+  INSERT INTO ${records} AS r (id, format, state, owner, token, attempt, recovery, retain_ms, retain_unknown_ms,
+    fingerprint, since, lease_until, expires_at, label_key, label_scope)
+  SELECT a.id, 1, 'running', a.owner, ${microseconds('a.now')}, 1, a.recovery, a.retain_ms, a.retain_unknown_ms,
+    a.fingerprint, a.now, a.now + ${span('a.lease_ms')}, a.now + ${span('(a.lease_ms + a.retain_unknown_ms)')},
+    a.label_key, a.label_scope
+  FROM ask a
+  -- A shortcut, and no rule: without it a replay would lock the row, and so wait for the disk.
+  WHERE NOT EXISTS (
+    SELECT FROM found f
+    WHERE f.expires_at > a.now
+      AND (f.state = 'completed' AND NOT f.failed
+        OR f.state = 'running' AND f.lease_until > a.now AND f.owner <> a.owner)
+  ) AND ${milliseconds('a.now')} <= a.deadline_ms
+  ON CONFLICT (id) DO UPDATE SET ${assignments(grantColumns, `, ask a, LATERAL (${kindSql}) k`)}
+  WHERE (SELECT ${isClaimable} FROM ask a, ${freshNow})
+  RETURNING r.*
+)
+SELECT ${nowColumn},
+  CASE WHEN g.id IS NOT NULL THEN json_build_object('token', g.token, 'attempt', g.attempt, 'takeover', g.takeover,
+    'status', g.status, 'headers', g.headers, 'trailers', g.trailers, 'tombstone', g.tombstone,
+    'location', g.location, 'step_texts', g.step_texts)::text END AS granted,
+  ${recordColumn('f', 'g.id IS NULL AND f.id IS NOT NULL')},
+  CASE WHEN g.id IS NOT NULL THEN g.body ELSE f.body END AS body,
+  ${notification('g')} AS told
+FROM ask a LEFT JOIN granted g ON true LEFT JOIN found f ON true`
+}
+
+/** Both the record's policy and the route's must allow it, and a failure that was kept is an answer. */
+const mayTakeOver = `(
+        (a.recovery = 'reconcile' AND r.recovery IN ('reconcile', 'rerun')
+          OR a.recovery = 'rerun' AND r.recovery = 'rerun')
+        AND CASE r.state
+          WHEN 'running' THEN r.lease_until <= t.now
+          WHEN 'completed' THEN r.failed AND a.recovery = 'reconcile'
+          ELSE true
+        END)`
+
+const isClaimable = `${milliseconds('t.now')} <= a.deadline_ms AND (
+      r.expires_at <= t.now
+      OR r.format = 1 AND (
+        r.fingerprint IS NULL
+        OR r.fingerprint && a.digests AND (r.state = 'running' AND r.owner = a.owner OR ${mayTakeOver})))`
+
+/** What is granted, of a record that may be claimed. */
+const kindSql = `
+        SELECT CASE
+          WHEN r.expires_at <= t.now THEN 'new'
+          WHEN r.fingerprint IS NULL OR NOT r.fingerprint && a.digests THEN 'clean'
+          WHEN r.state = 'running' AND r.owner = a.owner THEN 'again'
+          WHEN r.state = 'running' THEN 'lapsed'
+          WHEN r.state = 'completed' THEN 'failed'
+          ELSE r.state
+        END AS kind
+        -- Computed once: without this it would stand in each of the twenty columns, and planning take long.
+        OFFSET 0`
+
+const leaseUntil = `greatest(CASE WHEN k.kind = 'again' THEN r.lease_until END, t.now + ${span('a.lease_ms')})`
+const retainUnknown = unlessAgain('retain_unknown_ms')
+
+/** The same claim arrived twice (its reply was lost): only its lease is longer, and nobody else wins. */
+const grantColumns: Readonly<Record<string, string>> = {
+  format: '1',
+  state: "'running'",
+  owner: 'a.owner',
+  token: `CASE WHEN k.kind = 'again' THEN r.token ELSE greatest(r.token + 1, ${microseconds('t.now')}) END`,
+  attempt: `CASE k.kind WHEN 'again' THEN r.attempt WHEN 'new' THEN 1 ELSE r.attempt + 1 END`,
+  recovery: unlessAgain('recovery'),
+  retain_ms: unlessAgain('retain_ms'),
+  retain_unknown_ms: retainUnknown,
+  fingerprint: unlessAgain('fingerprint'),
+  since: `CASE WHEN k.kind = 'again' THEN r.since ELSE t.now END`,
+  lease_until: leaseUntil,
+  expires_at: `${leaseUntil} + ${span(retainUnknown)}`,
+  takeover: `CASE
+          WHEN k.kind IN ('new', 'clean') THEN NULL
+          WHEN k.kind <> 'again' THEN k.kind
+          WHEN r.takeover IS NOT NULL THEN 'lapsed'
+        END`,
+  failed: 'false',
+  step_names: unlessNew('step_names'),
+  step_texts: unlessNew('step_texts'),
+  label_key: unlessAgain('label_key'),
+  label_scope: unlessAgain('label_scope'),
+  // Whoever takes over a failure is given its answer.
+  ...Object.fromEntries(
+    responseColumns.map((name) => [name, `CASE WHEN k.kind = 'failed' THEN r.${name} END`]),
+  ),
+}
+
+/** Steps outlive a takeover. */
+function unlessNew(column: string): string {
+  return `CASE WHEN k.kind NOT IN ('new', 'clean') THEN r.${column} END`
+}
+
+function unlessAgain(column: string): string {
+  return `CASE WHEN k.kind = 'again' THEN r.${column} ELSE a.${column} END`
+}
