@@ -44,7 +44,8 @@ export function createShop({ store, ledger: file, required }: ShopOptions): Shop
   app.set('env', 'production')
   app.set('query parser', 'simple')
   app.get('/effects', (req, res) => {
-    res.json({ count: ledger.count(String(req.query['marker'])) })
+    const { marker } = req.query
+    res.json({ count: typeof marker === 'string' ? ledger.count(marker) : 0 })
   })
   app.get('/docs', (_req, res) => {
     res.type('text').send(guide)
