@@ -98,7 +98,7 @@ async function crowd(trial: Trial, count: number): Promise<void> {
   const part = await trial.part()
   const request = part.slow()
   const { exchanges } = await part.race(Array.from({ length: count }, () => request))
-  part.showRace(exchanges.slice(0, 40))
+  part.showRace(exchanges)
   const winner = exchanges.find((exchange) => succeeded(exchange))
   const effects = await part.effectsReaching(1)
   if (effects !== 1)
@@ -207,9 +207,9 @@ async function sweep(part: Trial, slowMs: number, lengthMs: number, widthMs: num
   )
   const [first, ...others] = exchanges
   if (first === undefined) throw new Error('the sweep has a first request')
-  part.showRace(exchanges.filter((_, index) => index % 4 === 0))
-  part.need(first, 'the first of the sweep')
   const odd = others.filter((one) => statusOf(one) !== 409 && !part.sameOutcome(first, one))
+  part.showRace(exchanges.filter((one, index) => index % 8 === 0 || odd.slice(0, 3).includes(one)))
+  part.need(first, 'the first of the sweep')
   if (odd.length > 0) {
     const got = `around the completion: ${tally(odd)} of another kind`
     part.fault(got, 'the first answer or 409', [first, ...odd.slice(0, 3)])

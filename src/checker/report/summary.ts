@@ -1,4 +1,4 @@
-import type { CaseResult, Verdict } from '../model.ts'
+import { type CaseClass, type CaseResult, classOf, type Verdict } from '../model.ts'
 import type { CheckReport } from '../run.ts'
 
 export type Counts = Readonly<Record<Verdict, number>>
@@ -30,10 +30,27 @@ export function exitCodeOf(report: CheckReport, strict: boolean): 0 | 1 | 2 {
   return strict && counts.warn + counts.inconclusive > 0 ? 1 : 0
 }
 
-/** Safety failures first, then the rest in the order of the list. */
+/** What costs most when it fails comes first: a second effect, then a wrong answer, then the rest. */
+const gravity: readonly CaseClass[] = [
+  'CON',
+  'FLT',
+  'FID',
+  'MM',
+  'SCO',
+  'ERR',
+  'EXP',
+  'LRG',
+  'MTH',
+  'MIS',
+  'SYN',
+]
+
+/** Safety failures first, and among them what costs most. */
 export function failures(report: CheckReport): CaseResult[] {
   const failed = report.results.filter((result) => result.verdict === 'fail')
-  return [...failed.filter((result) => result.case.safety), ...failed.filter((result) => !result.case.safety)]
+  const weight = ({ case: one }: CaseResult): number =>
+    (one.safety ? 0 : 100) + gravity.findIndex((name) => name === classOf(one.id))
+  return failed.toSorted((a, b) => weight(a) - weight(b))
 }
 
 /** One sentence for the whole run. */
