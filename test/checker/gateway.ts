@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, request as ask } from 'node:http'
+import { createServer, type IncomingMessage, request as ask, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { soundGuard } from '../../src/checker/reference/layer.ts'
@@ -29,17 +29,18 @@ export async function startGateway(faults: GatewayFaults = {}): Promise<Gateway>
   const [port] = upstream.ports
   const guard = soundGuard()
   const store = new RecordStore(undefined)
+  const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const request = await read(incoming)
+    const run = (): Promise<Reply> => passOn(port, request, faults)
+    const guarded = request.method === 'POST' || request.method === 'PATCH'
+    const retainMs = Number(request.query.get('retainMs') ?? 60_000)
+    const reply = guarded
+      ? await guard({ request, principal: 'everyone', store, retainMs, run })
+      : await run()
+    outgoing.writeHead(reply.status, reply.headers.flat()).end(reply.body)
+  }
   const server = createServer((incoming, outgoing) => {
-    void (async () => {
-      const request = await read(incoming)
-      const forward = (): Promise<Reply> => passOn(port, request, faults)
-      const guarded = request.method === 'POST' || request.method === 'PATCH'
-      const retainMs = Number(request.query.get('retainMs') ?? 60_000)
-      const reply = guarded
-        ? await guard({ request, principal: 'everyone', store, retainMs, run: forward })
-        : await forward()
-      outgoing.writeHead(reply.status, reply.headers.flat()).end(reply.body)
-    })()
+    serve(incoming, outgoing).catch(() => outgoing.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

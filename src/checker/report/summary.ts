@@ -18,7 +18,7 @@ export function countVerdicts(results: readonly CaseResult[]): Counts {
   return counts
 }
 
-/** 0: no failure; 1: a failure; 2: nothing could be judged. Strict counts warnings and inconclusive rows too. */
+/** 0: no failure; 1: a failure; 2: nothing could be judged, or the target went away. Strict counts warnings and inconclusive rows too. */
 export function exitCodeOf(report: CheckReport, strict: boolean): 0 | 1 | 2 {
   const counts = countVerdicts(report.results)
   if (counts.fail > 0) return 1
@@ -26,7 +26,7 @@ export function exitCodeOf(report: CheckReport, strict: boolean): 0 | 1 | 2 {
     ({ case: one, verdict }) => one.level !== 'METHOD' && verdict !== 'inconclusive' && verdict !== 'skipped',
   )
   const asked = report.results.some(({ case: one }) => one.level !== 'METHOD')
-  if (asked && !judged) return 2
+  if ((asked && !judged) || report.facts.stopped) return 2
   return strict && counts.warn + counts.inconclusive > 0 ? 1 : 0
 }
 
@@ -64,13 +64,13 @@ export function sentence(report: CheckReport): string {
     amount(counts.inconclusive, 'inconclusive', 'inconclusive'),
     amount(counts.skipped, 'skipped', 'skipped'),
   ].filter((part) => part !== '')
-  const head =
-    counts.fail === 0
-      ? exitCodeOf(report, false) === 2
-        ? 'Nothing could be judged'
-        : 'No failure'
-      : failureWords(counts.fail, grave)
+  const head = counts.fail === 0 ? wordsWithoutFailure(report) : failureWords(counts.fail, grave)
   return `${head}: ${rest.join(', ')}.`
+}
+
+function wordsWithoutFailure(report: CheckReport): string {
+  if (report.facts.stopped) return 'The target stopped taking connections'
+  return exitCodeOf(report, false) === 2 ? 'Nothing could be judged' : 'No failure'
 }
 
 export function endpoint(report: CheckReport): string {
