@@ -39,8 +39,6 @@ function lane(exchange: Exchange, at: Axis, originMs: number): string {
   const sent = at(exchange.sentAt)
   const answered = at(exchange.firstByteAt ?? exchange.endedAt)
   const kind = kindOf(exchange)
-  const bar = (name: string, from: number, to: number): string =>
-    `<i class="${name}" style="left:${percent(from)};width:${percent(Math.max(0, to - from))}"></i>`
   const bars = [
     bar('sending', at(Math.max(exchange.openedAt, originMs)), sent),
     bar('waiting', sent, answered),
@@ -48,6 +46,10 @@ function lane(exchange: Exchange, at: Axis, originMs: number): string {
   ]
   const title = escapeHtml(`request ${exchange.number}: ${brief(exchange)}`)
   return `<div class="lane" title="${title}"><span class="who"><span class="word">request </span>${exchange.number}</span><span class="track">${bars.join('')}</span><span class="what ${kind}">${escapeHtml(laneText(exchange))}</span></div>`
+}
+
+function bar(name: string, from: number, to: number): string {
+  return `<i class="${name}" style="left:${percent(from)};width:${percent(Math.max(0, to - from))}"></i>`
 }
 
 function kindOf(exchange: Exchange): 'ok' | 'bad' | 'no' {

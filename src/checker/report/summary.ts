@@ -48,9 +48,11 @@ const gravity: readonly CaseClass[] = [
 /** Safety failures first, and among them what costs most. */
 export function failures(report: CheckReport): CaseResult[] {
   const failed = report.results.filter((result) => result.verdict === 'fail')
-  const weight = ({ case: one }: CaseResult): number =>
-    (one.safety ? 0 : 100) + gravity.findIndex((name) => name === classOf(one.id))
   return failed.toSorted((a, b) => weight(a) - weight(b))
+}
+
+function weight({ case: one }: CaseResult): number {
+  return (one.safety ? 0 : 100) + gravity.findIndex((name) => name === classOf(one.id))
 }
 
 /** One sentence for the whole run. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { CheckOptions } from '../../../src/checker/run.ts'
-import type { OwnRedisServer } from '../../../scripts/services/index.ts'
+import { startOwnRedis } from '../../../scripts/services/index.ts'
 import { startHttp2Front } from './http2-front.ts'
 import { ShopProcess } from './shop-process.ts'
 
@@ -38,12 +38,20 @@ export async function sqliteSite(): Promise<Site> {
   })
 }
 
-/** Two processes on one Redis, which is down while it is stopped. */
-export function redisSite(redis: OwnRedisServer): Promise<Site> {
-  return twoProcesses(redis.url, temporaryFolder(), {
+/** Two processes on a Redis of their own, which is down while it is stopped. */
+export async function redisSite(): Promise<Site> {
+  const redis = await startOwnRedis()
+  const site = await twoProcesses(redis.url, temporaryFolder(), {
     storeDown: async () => redis.signal('SIGSTOP'),
     storeUp: async () => redis.signal('SIGCONT'),
   })
+  return {
+    ...site,
+    close: async () => {
+      await site.close()
+      await redis.stop()
+    },
+  }
 }
 
 async function twoProcesses(store: string, folder: string, outage: Hooks): Promise<Site> {
