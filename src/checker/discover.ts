@@ -22,6 +22,7 @@ export function unknownFacts(target: Target): Facts {
     requestMs: 0,
     slowMs: undefined,
     serial: false,
+    stopped: false,
     change: undefined,
   }
 }

@@ -15,6 +15,8 @@ export type Facts = {
   /** How long the slow operation really takes, and whether two of them run side by side. */
   slowMs: number | undefined
   serial: boolean
+  /** It stopped taking connections while rows ran that do not stop it. */
+  stopped: boolean
   /** Body changed in one value, still accepted by the target; found on first use. */
   change: ((body: Buffer) => Buffer) | undefined
 }

@@ -195,7 +195,28 @@ async function judge(lab: Lab, one: Case, capabilities: ReadonlySet<Capability>)
   } catch (error) {
     ending = endingOf(error)
   }
-  return conclude(one, trial, ending, performance.now() - begun)
+  const durationMs = performance.now() - begun
+  if (!stopsTarget(one) && trial.exchanges.some(foundNobody)) {
+    lab.facts.stopped = true
+    return conclude(one, trial, withoutTarget(trial), durationMs)
+  }
+  return conclude(one, trial, ending, durationMs)
+}
+
+/** Rows whose hooks take the target away for a while. */
+function stopsTarget({ needs }: Case): boolean {
+  return needs.some((need) => need === 'restart' || need === 'kill' || need === 'terminate')
+}
+
+function foundNobody({ result }: Exchange): boolean {
+  return result.kind === 'none' && result.code === 'ECONNREFUSED'
+}
+
+/** Nobody there is no answer to judge: only what was seen before counts. */
+function withoutTarget(trial: Trial): Ending {
+  const seen = trial.findings.filter(({ exchanges }) => exchanges.length > 0 && !exchanges.some(foundNobody))
+  trial.findings.splice(0, trial.findings.length, ...seen)
+  return { verdict: 'inconclusive', why: 'the target stopped taking connections: did it crash?' }
 }
 
 type Ending = { verdict: 'inconclusive' | 'skipped'; why: string }

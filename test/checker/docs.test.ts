@@ -3,7 +3,9 @@ import { expect, test } from 'vitest'
 import { allCases } from '../../src/checker/cases/index.ts'
 import { belongs } from '../../src/checker/profiles.ts'
 
-const list = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8')
+// What follows is about hapax: hapax.test.ts holds it to a run.
+const [list = ''] = page.split('## Where hapax departs')
 const guide = readFileSync(new URL('../../docs/checker.md', import.meta.url), 'utf8')
 
 test('docs/conformance.md has every row as the code has it', () => {

@@ -70,10 +70,22 @@ describe('the reports', () => {
     const html = htmlReport(report)
     expect(html).not.toMatch(/<script/i)
     expect(html).toContain('&lt;script&gt;')
-    expect(html).not.toMatch(/(?:src|href)=/)
+    expect(html).not.toMatch(/(?:src|href)=(?!"#)/)
     expect(html).not.toMatch(/url\(/)
-    expect(html).toMatch(/<svg viewBox/)
+    expect(html).toMatch(/<div class="lanes" role="img" aria-label="2 requests on one time axis">/)
+    expect(html.match(/<div class="lane"/g)).toHaveLength(2)
     expect(html).toMatch(/whole at the server, no answer yet/)
+  })
+
+  test('the page leads to each card, and says once what was sent twice', () => {
+    const html = htmlReport(report)
+    const targets = [...html.matchAll(/href="#([^"]+)"/g)].map(([, id]) => id)
+    expect(new Set(targets)).toEqual(new Set(['CON-01', 'FID-01']))
+    for (const id of targets) expect(html).toContain(`<article id="${id}"`)
+    // A second effect weighs more than a wrong answer.
+    expect(html.indexOf('<article id="CON-01"')).toBeLessThan(html.indexOf('<article id="FID-01"'))
+    expect(html).toContain('the same request')
+    expect(html).toContain(` \\\n  --only FID-01</pre>`)
   })
 
   test('the JSON has each row and the exchanges that its findings name', () => {

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { Pool } from 'pg'
 import type { Store } from '../../src/core/store.ts'
 import { postgresStore } from '../../src/stores/postgres.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { redisStore } from '../../src/stores/redis.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
 
@@ -11,8 +12,9 @@ export interface OpenStore {
   close(): void
 }
 
-/** The store that a URL names; each kind of store that several processes can share is one line here. */
+/** The store that a URL names; each kind of store is one line here. */
 export function storeOf(url: string): OpenStore {
+  if (url === 'memory') return { store: memoryStore(), close: () => {} }
   if (url.startsWith('sqlite:')) return { store: sqliteStore(url.slice('sqlite:'.length)), close: () => {} }
   if (url.startsWith('redis:')) {
     const client = new Redis(url)

@@ -2,6 +2,8 @@ import { performance } from 'node:perf_hooks'
 import { brief, succeeded, tally } from '../answers.ts'
 import { readProbeCount } from '../effects.ts'
 import type { Case } from '../model.ts'
+import type { Trial } from '../trial.ts'
+import type { Race } from '../wire/transport.ts'
 import { withKeyLines, keyValue } from '../requests.ts'
 import { randomUUID } from 'node:crypto'
 import { pause } from './judging.ts'
@@ -79,9 +81,8 @@ export const calibrationCases: readonly Case[] = [
         return
       }
       trial.facts.slowMs = singleMs
-      const race = await trial.race([trial.slow(), trial.slow()])
-      const both = Math.max(...race.exchanges.map((exchange) => exchange.endedAt - exchange.sentAt))
-      trial.facts.serial = both >= 1.7 * singleMs
+      const { race, serial } = await twoAtOnce(trial, singleMs)
+      trial.facts.serial = serial
       if (race.exchanges.some((exchange) => !succeeded(exchange))) {
         trial.fault(
           `two at once: ${race.exchanges.map(brief).join(' and ')}`,
@@ -94,3 +95,17 @@ export const calibrationCases: readonly Case[] = [
     },
   },
 ]
+
+/** One at a time is one at a time in every try; a busy machine may look like it once. */
+async function twoAtOnce(trial: Trial, singleMs: number): Promise<{ race: Race; serial: boolean }> {
+  let race = await trial.race([trial.slow(), trial.slow()])
+  for (let more = 2; more > 0 && isSerial(race, singleMs); more -= 1) {
+    race = await trial.race([trial.slow(), trial.slow()])
+  }
+  return { race, serial: isSerial(race, singleMs) }
+}
+
+function isSerial({ exchanges }: Race, singleMs: number): boolean {
+  const bothMs = Math.max(...exchanges.map((exchange) => exchange.endedAt - exchange.sentAt))
+  return bothMs >= 1.7 * singleMs
+}

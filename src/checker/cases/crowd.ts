@@ -98,7 +98,7 @@ async function crowd(trial: Trial, count: number): Promise<void> {
   const part = await trial.part()
   const request = part.slow()
   const { exchanges } = await part.race(Array.from({ length: count }, () => request))
-  part.showRace(exchanges.slice(0, 40))
+  part.showRace(exchanges)
   const winner = exchanges.find((exchange) => succeeded(exchange))
   const effects = await part.effectsReaching(1)
   if (effects !== 1)
@@ -182,13 +182,13 @@ async function aroundCompletion(trial: Trial): Promise<void> {
   const single = await trial.send(trial.request({ slowMs }))
   trial.need(single, 'the slow operation')
   let lengthMs = single.endedAt - single.sentAt
-  for (let attempt = 1; attempt <= 4; attempt += 1) {
+  for (let attempt = 1; attempt <= 6; attempt += 1) {
     const widthMs = 25 * 2 ** attempt
     const { first, others } = await sweep(await trial.part(), slowMs, lengthMs, widthMs)
     if (trial.findings.length > 0 || straddles(first, others, widthMs)) return
     lengthMs = first.endedAt - first.sentAt
   }
-  trial.inconclusive('no duplicate was sent close enough to the completion, in four tries')
+  trial.inconclusive('no duplicate was sent close enough to the completion, in six tries')
 }
 
 type Sweep = { readonly first: Exchange; readonly others: readonly Exchange[] }
@@ -199,7 +199,9 @@ async function sweep(part: Trial, slowMs: number, lengthMs: number, widthMs: num
   const count = 100
   const offsetsMs = [
     0,
-    ...Array.from({ length: count }, (_, index) => lengthMs - widthMs / 2 + (index * widthMs) / count),
+    ...Array.from({ length: count }, (_, index) =>
+      Math.max(1, lengthMs - widthMs / 2 + (index * widthMs) / count),
+    ),
   ]
   const { exchanges } = await part.race(
     offsetsMs.map(() => request),
@@ -207,9 +209,9 @@ async function sweep(part: Trial, slowMs: number, lengthMs: number, widthMs: num
   )
   const [first, ...others] = exchanges
   if (first === undefined) throw new Error('the sweep has a first request')
-  part.showRace(exchanges.filter((_, index) => index % 4 === 0))
-  part.need(first, 'the first of the sweep')
   const odd = others.filter((one) => statusOf(one) !== 409 && !part.sameOutcome(first, one))
+  part.showRace(exchanges.filter((one, index) => index % 8 === 0 || odd.slice(0, 3).includes(one)))
+  part.need(first, 'the first of the sweep')
   if (odd.length > 0) {
     const got = `around the completion: ${tally(odd)} of another kind`
     part.fault(got, 'the first answer or 409', [first, ...odd.slice(0, 3)])

@@ -8,7 +8,7 @@ import { escapeHtml } from './escape.ts'
 import { checkAgain, curl } from './reproduce.ts'
 import { style } from './style.ts'
 import { countVerdicts, endpoint, exitCodeOf, failures, judgedBy, sentence, verdictOrder } from './summary.ts'
-import { sentLine } from './text.ts'
+import { sentParts } from './text.ts'
 
 const names: Record<Verdict, string> = {
   fail: 'failed',
@@ -42,10 +42,11 @@ export function htmlReport(report: CheckReport): string {
   )
   const title = `${endpoint(report)}: idempotency`
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title><style>${style}</style></head>
 <body><main>
 ${heading(report)}
+${overview(bad)}
 ${section(
   'Failures',
   bad.filter((result) => result.verdict === 'fail').map((result) => problemCard(report, result)),
@@ -75,14 +76,35 @@ function heading(report: CheckReport): string {
       (verdict) =>
         `<li><span class="dot" style="background:var(--${colourOf(verdict)})"></span><b>${counts[verdict]}</b> ${names[verdict]}</li>`,
     )
-  const seconds = Math.round(report.durationMs / 100) / 10
   return `<h1>Does this API keep its idempotency promise?</h1>
 <p class="target">${escapeHtml(endpoint(report))}</p>
 <p class="verdict ${code === 0 ? 'pass' : code === 1 ? 'fail' : 'none'}" title="${escapeHtml(rest)}">${escapeHtml(head)}</p>
 <div class="bar" aria-hidden="true">${bar.join('')}</div><ul class="legend">${legend.join('')}</ul>
-<div class="facts"><p>Profile ${escapeHtml(report.profile)}: ${report.results.length} rows in ${seconds} s, at most ${report.effects.used} executions.</p>
-<p>Keys sent ${report.facts.keyForm}; a key is ${report.facts.keyRequired ? 'required' : 'optional'} here.</p>
-<p>${escapeHtml(capital(judgedBy(report)))}.</p></div>`
+<dl class="facts">${facts(report).join('')}</dl>`
+}
+
+function facts(report: CheckReport): string[] {
+  const seconds = Math.round(report.durationMs / 100) / 10
+  const entries: readonly (readonly [string, string])[] = [
+    ['Profile', `${report.profile}: ${report.results.length} rows in ${seconds} s`],
+    ['Executions', `at most ${report.effects.used} of the ${report.effects.max} allowed`],
+    [
+      'Keys',
+      `sent ${report.facts.keyForm}; a key is ${report.facts.keyRequired ? 'required' : 'optional'} here`,
+    ],
+    ['Judged by', judgedBy(report)],
+  ]
+  return entries.map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`)
+}
+
+/** Everything that is wrong on one screen, each with a way to its card. */
+function overview(bad: readonly CaseResult[]): string {
+  if (bad.length < 2) return ''
+  const items = bad.map(
+    ({ case: one, verdict, summary }) =>
+      `<li class="${verdict}"><a href="#${one.id}"><span class="id">${one.id}</span> ${escapeHtml(one.title)}</a><span class="quiet">${escapeHtml(summary.replace(/ \(and \d+ more\)$/, ''))}</span></li>`,
+  )
+  return `<nav aria-label="What is wrong"><ol class="overview">${items.join('')}</ol></nav>`
 }
 
 function problemCard(report: CheckReport, result: CaseResult): string {
@@ -98,13 +120,13 @@ function problemCard(report: CheckReport, result: CaseResult): string {
     others.length === 0
       ? ''
       : `<details><summary>${others.length} more ${others.length === 1 ? 'finding' : 'findings'}</summary>${rest.join('')}${unseen}</details>`
-  const notes = result.notes.map((note) => `<p class="quiet">${escapeHtml(capital(note))}.</p>`).join('')
+  const notes = result.notes.map((note) => `<li>${escapeHtml(capital(note))}.</li>`).join('')
   const last = first?.exchanges.at(-1)
   const byHand = last === undefined ? undefined : curl(report.target, last.request)
   const race = result.race !== undefined && result.race.length > 1 ? raceDiagram(result.race) : ''
-  return `<article class="${verdict}">${cardHead(result)}
-<p class="why">${escapeHtml(one.why)}</p>${race}${main}${more}${notes}
-<details open><summary>Run it again</summary><pre>${escapeHtml(checkAgain(report, one.id))}</pre>${byHand === undefined ? '' : `<pre>${escapeHtml(byHand)}</pre>`}</details></article>`
+  return `<article id="${one.id}" class="${verdict}">${cardHead(result)}
+<p class="why">${escapeHtml(one.why)}</p>${race}${main}${more}${notes === '' ? '' : `<ul class="notes">${notes}</ul>`}
+<details class="again" open><summary>Run it again</summary><pre>${escapeHtml(checkAgain(report, one.id).lines)}</pre></details>${byHand === undefined ? '' : `<details><summary>The last request by hand</summary><pre>${escapeHtml(byHand.lines)}</pre></details>`}</article>`
 }
 
 function cardHead({ case: one }: CaseResult): string {
@@ -113,24 +135,46 @@ function cardHead({ case: one }: CaseResult): string {
 }
 
 function findingBlock(target: Target, finding: Finding): string {
-  const exchanges = finding.exchanges.slice(0, 3).map((exchange) => exchangeBlock(target, exchange))
-  const more =
-    finding.exchanges.length > 3
-      ? `<p class="quiet">and ${finding.exchanges.length - 3} more exchanges</p>`
-      : ''
-  return `<dl class="finding"><dt>Got</dt><dd class="got">${escapeHtml(finding.got)}</dd><dt>Expected</dt><dd>${escapeHtml(finding.expected)}</dd></dl>${exchanges.join('')}${more}`
+  const shown = finding.exchanges.slice(0, maxExchanges)
+  const exchanges = shown.map((exchange, index) => exchangeBlock(target, exchange, shown[index - 1]))
+  const more = finding.exchanges.length - shown.length
+  const rest =
+    more > 0 ? `<p class="quiet">and ${more} more ${more === 1 ? 'exchange' : 'exchanges'}</p>` : ''
+  return `<dl class="finding"><dt>Got</dt><dd class="got">${escapeHtml(finding.got)}</dd><dt>Expected</dt><dd>${escapeHtml(finding.expected)}</dd></dl><div class="exchanges">${exchanges.join('')}</div>${rest}`
 }
 
-function exchangeBlock(target: Target, exchange: Exchange): string {
+/** Side by side, so that what differs is seen. */
+const maxExchanges = 4
+
+function exchangeBlock(target: Target, exchange: Exchange, before: Exchange | undefined): string {
+  const parts = sentParts(target, exchange)
+  const same = before !== undefined && parts.join() === sentParts(target, before).join()
+  const sent = same ? ['<span class="quiet">the same request</span>'] : parts.map(escapeHtml)
+  return `<pre>${marked('&gt;', sent)}${marked('&lt;', cameBack(exchange).map(escapeHtml))}</pre>`
+}
+
+/** Lines with a sign before the first, each of which may wrap. */
+function marked(sign: string, lines: readonly string[]): string {
+  return lines
+    .map((line, index) => (index === 0 ? `<span class="arrow">${sign}</span> ${line}` : `  ${line}`))
+    .map((line) => `<span class="line">${line}</span>`)
+    .join('')
+}
+
+function cameBack(exchange: Exchange): string[] {
   const answer = answerOf(exchange)
-  const interesting =
-    answer?.headers.filter(([name]) =>
-      /^(content-type|location|retry-after|idempoten|date$|link$)/i.test(name),
-    ) ?? []
-  const head = interesting.map((header) => `\n    ${header.join(': ')}`).join('')
-  const body =
-    answer === undefined ? brief(exchange) : `${answer.status}${head}\n    ${printable(answer.body, 300)}`
-  return `<pre class="exchange"><span class="arrow">&gt;</span> ${escapeHtml(sentLine(target, exchange))}\n<span class="arrow">&lt;</span> ${escapeHtml(body)}</pre>`
+  if (answer === undefined) return [brief(exchange)]
+  const telling = answer.headers.filter(
+    ([name, value]) =>
+      /^(location|retry-after|idempoten|link$)/i.test(name) ||
+      (/^content-type$/i.test(name) && !/^application\/json\b/i.test(value)),
+  )
+  const body = printable(answer.body, 300)
+  return [
+    String(answer.status),
+    ...telling.map((header) => header.join(': ')),
+    ...(body === '' ? [] : [body]),
+  ]
 }
 
 function raceCard(result: CaseResult): string {
@@ -144,7 +188,7 @@ function behaviour(report: CheckReport): string {
     ([field, value]) =>
       `<tr><th scope="row">${escapeHtml(capital(field))}</th><td>${escapeHtml(value)}</td></tr>`,
   )
-  return `<h2>Behaviour card</h2><p class="quiet">What this API chose where the sources leave a choice.</p><table class="card">${rows.join('')}</table>`
+  return `<h2>Behaviour card</h2><p class="quiet card-note">What this API chose where the sources leave a choice.</p><table class="card">${rows.join('')}</table>`
 }
 
 function rowsTable(report: CheckReport): string {
@@ -158,10 +202,15 @@ function rowsTable(report: CheckReport): string {
     const star = one.safety ? ' <span class="star" title="about safety">★</span>' : ''
     const text = summary === '' ? '' : ` <span class="sum">${escapeHtml(summary)}</span>`
     rows.push(
-      `<tr><td class="id">${one.id}${star}</td><td>${escapeHtml(one.title)}${text === '' ? '' : `<br>${text}`}</td><td class="v ${verdict}">${names[verdict]}</td></tr>`,
+      `<tr><td class="id">${linked(one.id, verdict)}${star}</td><td>${escapeHtml(one.title)}${text === '' ? '' : `<br>${text}`}</td><td class="v ${verdict}">${names[verdict]}</td></tr>`,
     )
   }
   return `<table class="rows">${rows.join('')}</table>`
+}
+
+/** To the card of a row that has one. */
+function linked(id: string, verdict: Verdict): string {
+  return verdict === 'fail' || verdict === 'warn' ? `<a href="#${id}">${id}</a>` : id
 }
 
 function section(title: string, parts: readonly string[]): string {
@@ -169,7 +218,7 @@ function section(title: string, parts: readonly string[]): string {
 }
 
 function colourOf(verdict: Verdict): string {
-  return verdict === 'inconclusive' ? 'waiting' : verdict === 'skipped' ? 'line' : verdict
+  return verdict === 'inconclusive' ? 'waiting' : verdict
 }
 
 function capital(text: string): string {

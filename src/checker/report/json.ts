@@ -55,7 +55,7 @@ function row(report: CheckReport, result: CaseResult): unknown {
     })),
     race: result.race?.map((exchange) => exchange.number) ?? [],
     durationMs: Math.round(result.durationMs),
-    again: checkAgain(report, one.id),
+    again: checkAgain(report, one.id).line,
   }
 }
 

@@ -1,4 +1,4 @@
-import type { CaseResult, Verdict } from '../model.ts'
+import { type CaseClass, type CaseResult, classOf, type Verdict } from '../model.ts'
 import type { CheckReport } from '../run.ts'
 
 export type Counts = Readonly<Record<Verdict, number>>
@@ -18,7 +18,7 @@ export function countVerdicts(results: readonly CaseResult[]): Counts {
   return counts
 }
 
-/** 0: no failure; 1: a failure; 2: nothing could be judged. Strict counts warnings and inconclusive rows too. */
+/** 0: no failure; 1: a failure; 2: nothing could be judged, or the target went away. Strict counts warnings and inconclusive rows too. */
 export function exitCodeOf(report: CheckReport, strict: boolean): 0 | 1 | 2 {
   const counts = countVerdicts(report.results)
   if (counts.fail > 0) return 1
@@ -26,14 +26,33 @@ export function exitCodeOf(report: CheckReport, strict: boolean): 0 | 1 | 2 {
     ({ case: one, verdict }) => one.level !== 'METHOD' && verdict !== 'inconclusive' && verdict !== 'skipped',
   )
   const asked = report.results.some(({ case: one }) => one.level !== 'METHOD')
-  if (asked && !judged) return 2
+  if ((asked && !judged) || report.facts.stopped) return 2
   return strict && counts.warn + counts.inconclusive > 0 ? 1 : 0
 }
 
-/** Safety failures first, then the rest in the order of the list. */
+/** What costs most when it fails comes first: a second effect, then a wrong answer, then the rest. */
+const gravity: readonly CaseClass[] = [
+  'CON',
+  'FLT',
+  'FID',
+  'MM',
+  'SCO',
+  'ERR',
+  'EXP',
+  'LRG',
+  'MTH',
+  'MIS',
+  'SYN',
+]
+
+/** Safety failures first, and among them what costs most. */
 export function failures(report: CheckReport): CaseResult[] {
   const failed = report.results.filter((result) => result.verdict === 'fail')
-  return [...failed.filter((result) => result.case.safety), ...failed.filter((result) => !result.case.safety)]
+  return failed.toSorted((a, b) => weight(a) - weight(b))
+}
+
+function weight({ case: one }: CaseResult): number {
+  return (one.safety ? 0 : 100) + gravity.findIndex((name) => name === classOf(one.id))
 }
 
 /** One sentence for the whole run. */
@@ -47,13 +66,13 @@ export function sentence(report: CheckReport): string {
     amount(counts.inconclusive, 'inconclusive', 'inconclusive'),
     amount(counts.skipped, 'skipped', 'skipped'),
   ].filter((part) => part !== '')
-  const head =
-    counts.fail === 0
-      ? exitCodeOf(report, false) === 2
-        ? 'Nothing could be judged'
-        : 'No failure'
-      : failureWords(counts.fail, grave)
+  const head = counts.fail === 0 ? wordsWithoutFailure(report) : failureWords(counts.fail, grave)
   return `${head}: ${rest.join(', ')}.`
+}
+
+function wordsWithoutFailure(report: CheckReport): string {
+  if (report.facts.stopped) return 'The target stopped taking connections'
+  return exitCodeOf(report, false) === 2 ? 'Nothing could be judged' : 'No failure'
 }
 
 export function endpoint(report: CheckReport): string {

@@ -28,6 +28,9 @@ const styles: Record<Verdict, Style> = {
   skipped: 'dim',
 }
 
+/** What a failing row shows of its findings: they are mostly of one kind. */
+const maxFindings = 3
+
 /** The report for a terminal: failures that matter most first, every row after, the behaviour card last. */
 export function textReport(report: CheckReport, colour: boolean): string {
   const paint: Paint = (style, text) => (colour ? `\u001b[${codes[style]}m${text}\u001b[0m` : text)
@@ -62,15 +65,15 @@ function failureBlock(report: CheckReport, result: CaseResult, paint: Paint): st
   const lines = [
     `${paint(styles[verdict], `${signs[verdict]} ${one.id}${star}`)} ${paint('bold', one.title)} (${kind}; ${one.level})`,
   ]
-  for (const finding of ordered(result.findings).slice(0, 5))
+  for (const finding of ordered(result.findings).slice(0, maxFindings))
     lines.push(...findingLines(report.target, finding))
-  if (result.findings.length > 2)
-    lines.push(`    and ${result.findings.length - 2} more findings (--json has all)`)
+  const more = result.findings.length - maxFindings
+  if (more > 0) lines.push(`    and ${more} more ${more === 1 ? 'finding' : 'findings'} (--json has all)`)
   for (const note of result.notes) lines.push(`    note      ${note}`)
   lines.push(
     `    why       ${one.why}`,
     `    source    ${one.source}`,
-    `    again     ${checkAgain(report, one.id)}`,
+    `    again     ${checkAgain(report, one.id).line}`,
   )
   const command = commandFor(report.target, result)
   if (command !== undefined) lines.push(`    by hand   ${command}`)
@@ -91,15 +94,18 @@ function findingLines(target: Target, finding: Finding): string[] {
   return lines
 }
 
-/** "POST /orders, Idempotency-Key: "k", body {…}". */
-export function sentLine(target: Target, exchange: Exchange): string {
+function sentLine(target: Target, exchange: Exchange): string {
+  return sentParts(target, exchange).join('  ')
+}
+
+/** The request line, the key, and the body where there is one. */
+export function sentParts(target: Target, exchange: Exchange): string[] {
   const { request } = exchange
   const key = keyIn(target, request)
   const name = target.key.kind === 'header' ? `${target.key.name}: ` : `${target.key.pointer} = `
   const body = printable(request.body ?? Buffer.alloc(0), 100)
   const parts = [`${request.method} ${request.target}`, key === undefined ? 'no key' : name + shown(key)]
-  if (body !== '') parts.push(body)
-  return parts.join('  ')
+  return body === '' ? parts : [...parts, body]
 }
 
 function shown(key: string): string {
@@ -112,7 +118,7 @@ function shown(key: string): string {
 
 function commandFor(target: Target, result: CaseResult): string | undefined {
   const last = ordered(result.findings)[0]?.exchanges.at(-1)
-  return last === undefined ? undefined : curl(target, last.request)
+  return last === undefined ? undefined : curl(target, last.request)?.line
 }
 
 function rowsBlock(report: CheckReport, paint: Paint): string {
