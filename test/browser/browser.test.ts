@@ -7,6 +7,6 @@ import { parts } from './parts.ts'
 const browser = await openBrowser()
 if (browser !== undefined) {
   // The machine may have other things to do.
-  describe('the checkout', { timeout: 60_000 }, () => checkout(browser))
-  describe('the parts', { timeout: 60_000 }, () => parts(browser))
+  describe('the checkout', { timeout: 90_000 }, () => checkout(browser))
+  describe('the parts', { timeout: 90_000 }, () => parts(browser))
 }

@@ -13,6 +13,6 @@ export async function openBrowser(): Promise<Browser | undefined> {
 /** A customer: cookies and storage of his own. */
 export async function newCustomer(browser: Browser): Promise<BrowserContext> {
   const context = await browser.newContext()
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(40_000)
   return context
 }
