@@ -10,7 +10,7 @@ import { Events, type StoreOperation } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { keepProcessAlive } from './keep-alive.ts'
 import { Lease, type LeaseKeeper } from './lease.ts'
-import { Misuse, safely } from './misuse.ts'
+import { type Logger, Misuse, safely } from './misuse.ts'
 import type { Journal, JournalOpening } from './journal.ts'
 import type { StepRecord, StoredResponse } from './record.ts'
 import { reconcile } from './recovery.ts'
@@ -35,6 +35,7 @@ import { Waiting } from './waiting.ts'
 export class Engine implements LeaseKeeper {
   readonly events: Events
   readonly misuse: Misuse
+  readonly logger: Logger
   readonly #settings: EngineSettings
   readonly #store: Store
   readonly #deadline: Deadline
@@ -50,9 +51,9 @@ export class Engine implements LeaseKeeper {
     const { store, clock } = settings
     this.#settings = settings
     this.#store = store
-    const logger = safely(settings.logger)
-    this.events = new Events(settings.on, (message) => logger.warn(message))
-    this.misuse = new Misuse(logger, settings.silence)
+    this.logger = safely(settings.logger)
+    this.events = new Events(settings.on, (message) => this.logger.warn(message))
+    this.misuse = new Misuse(this.logger, settings.silence)
     this.#deadline = new Deadline(clock, settings.storeTimeoutMs)
     this.#renewals = new Renewals(clock, (leases) => this.#bounded('renew', () => store.renew(leases)))
     this.#unacknowledged = new UnacknowledgedWrites(clock, (held, write) => this.#perform(held, write))

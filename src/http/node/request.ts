@@ -4,28 +4,35 @@ import type { RequestBody, RequestView } from '../guard.ts'
 import { shieldRequest } from './detached.ts'
 
 /** What an adapter knows of a request besides Node's own object. */
-export interface NodeRequest<Request extends IncomingMessage> {
-  readonly request: Request
+export interface NodeRequest<Request> {
+  /** The framework's own request, which the options get. */
+  readonly native: Request
+  readonly request: IncomingMessage
   readonly response: ServerResponse
   /** Path and query as the client sent them. */
   readonly target: string
   /** What a parser that ran before left, or `undefined`. */
   readonly parsedBody: unknown
+  /** The bytes that it parsed, decoded, where the framework keeps them. */
+  readonly rawBody?: Uint8Array | undefined
 }
 
-export function nodeRequestView<Request extends IncomingMessage>({
+export function nodeRequestView<Request>({
+  native,
   request,
   response,
   target,
   parsedBody,
+  rawBody,
 }: NodeRequest<Request>): RequestView<Request> {
   return {
-    native: request,
+    native,
     method: request.method ?? '',
     target,
     contentType: request.headers['content-type'],
     fieldLines: (name) => fieldLines(request.rawHeaders, name),
-    body: (maxBytes) => readBody(request, parsedBody, maxBytes),
+    body: (maxBytes) =>
+      rawBody === undefined ? readBody(request, parsedBody, maxBytes) : keptBody(rawBody, maxBytes),
     onGone(listener) {
       response.once('close', listener)
       return () => response.off('close', listener)
@@ -40,6 +47,10 @@ function fieldLines(rawHeaders: readonly string[], name: string): string[] {
     if (rawHeaders[index]?.toLowerCase() === name) lines.push(rawHeaders[index + 1] ?? '')
   }
   return lines
+}
+
+async function keptBody(bytes: Uint8Array, maxBytes: number): Promise<RequestBody> {
+  return bytes.length > maxBytes ? { kind: 'too-large' } : { kind: 'bytes', bytes, decoded: bytes }
 }
 
 async function readBody(
@@ -58,7 +69,7 @@ function hasNoBody(request: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers
   // HTTP/2 may send a body with neither field; only the end of its stream tells.
   if (request.httpVersionMajor > 1)
-    return request.complete && request.readableLength === 0 && !wasRead(request)
+    return isComplete(request) && request.readableLength === 0 && !wasRead(request)
   return coding === undefined && (length === undefined || Number(length) === 0)
 }
 
@@ -132,7 +143,7 @@ function readWhole(
           return
         }
       }
-      if (!request.complete) return
+      if (!isComplete(request)) return
       const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
       if (whole.length > 0) request.unshift(whole)
       else tellLateListeners(request)
@@ -154,6 +165,12 @@ function readWhole(
     request.on('error', onGone)
     if (request.destroyed) onGone()
   })
+}
+
+/** Requests of Fastify's `inject` are streams of their own kind, and have no `complete`. */
+function isComplete(request: { readonly complete?: boolean }): boolean {
+  const state: { readonly ended?: boolean } | undefined = Reflect.get(request, '_readableState')
+  return request.complete ?? state?.ended === true
 }
 
 /** An empty stream has said `end` by now and can't say it again, so each that listens for it later is told. */
