@@ -66,10 +66,11 @@ async function readBody(
 }
 
 function hasNoBody(request: IncomingMessage): boolean {
+  // Whole and empty: to listen to it now would make it say `end` before a parser listens.
+  if (isComplete(request) && request.readableLength === 0 && !wasRead(request)) return true
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers
   // HTTP/2 may send a body with neither field; only the end of its stream tells.
-  if (request.httpVersionMajor > 1)
-    return isComplete(request) && request.readableLength === 0 && !wasRead(request)
+  if (request.httpVersionMajor > 1) return false
   return coding === undefined && (length === undefined || Number(length) === 0)
 }
 

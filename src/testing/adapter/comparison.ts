@@ -78,6 +78,7 @@ export const comparisonCases: readonly AdapterCase[] = [
   ...Object.entries(pairs.same).map(
     ([what, [first, second]]): AdapterCase => ({
       name: `replays for ${what}`,
+      ...(what.startsWith('gzip') && { needs: ['content codings'] }),
       async run(kit) {
         const { handler, runs } = counter()
         const server = await kit.start({ scope: false }, handler)
@@ -125,10 +126,10 @@ export const comparisonCases: readonly AdapterCase[] = [
       )
       const order = (id: string, value: unknown): ReturnType<typeof post> =>
         post(server, { key: 'k1', value, headers: [['X-Order', id]] })
-      assert.equal((await order('7', 1)).status, 201)
-      assert.equal((await order('7', 2)).status, 201)
-      assert.equal((await order('8', 1)).status, 422)
-      assert.deepEqual(bodies, ['1', '2', '1'])
+      assert.equal((await order('7', { n: 1 })).status, 201)
+      assert.equal((await order('7', { n: 2 })).status, 201)
+      assert.equal((await order('8', { n: 1 })).status, 422)
+      assert.deepEqual(bodies, ['{"n":1}', '{"n":2}', '{"n":1}'])
       assert.equal(runs(), 1)
       // Chosen from a header that is not there, it would make all requests equal.
       assert.equal((await post(server, { key: 'k2' })).status, 500)

@@ -60,6 +60,8 @@ export interface AdapterServer {
 export type AdapterNeed =
   /** hapax sees the body as it was sent, before any parser. */
   | 'bytes'
+  /** Request bodies may have a `Content-Encoding`. */
+  | 'content codings'
   /** Bytes reach the client as the handler writes them. */
   | 'streams'
   /** The framework goes on reading a handler's stream when the client has left. */
