@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Engine } from '../core/engine.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
 import { Guard } from '../http/guard.ts'
 import { enter, passThrough } from '../http/node/middleware.ts'
@@ -50,7 +51,7 @@ export function idempotency<
   Response extends ServerResponse = ServerResponse,
 >(options: ExpressOptions<Request, Response>): ExpressIdempotency {
   const { engine, http, respond } = readHttpOptions<Request, Respond<Request, Response>>(options)
-  const guard = new Guard<Request>(engine, http)
+  const guard = new Guard<Request>(new Engine(engine), http)
 
   function middleware(incoming: IncomingMessage, outgoing: ServerResponse, next: Next): void {
     // The app's types say which request and response reach this middleware; Express can't be asked.
@@ -59,6 +60,7 @@ export function idempotency<
     if (!guard.guards(request, request.method) || !enter(guard, request, response)) return next()
     const target = request.originalUrl ?? request.url ?? ''
     passThrough(guard, {
+      native: request,
       request,
       response,
       target,

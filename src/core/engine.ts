@@ -9,7 +9,7 @@ import { Events } from './events.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { keepProcessAlive } from './keep-alive.ts'
 import { Lease, type LeaseKeeper } from './lease.ts'
-import { Misuse, safely } from './misuse.ts'
+import { type Logger, Misuse, safely } from './misuse.ts'
 import type { Journal, TransactionRequest } from './journal.ts'
 import type { StepRecord, StoredResponse } from './record.ts'
 import { reconcile } from './recovery.ts'
@@ -33,6 +33,7 @@ import { Waiting } from './waiting.ts'
 export class Engine implements LeaseKeeper {
   readonly events: Events
   readonly misuse: Misuse
+  readonly logger: Logger
   readonly #settings: EngineSettings
   readonly #access: StoreAccess
   readonly #renewals: Renewals
@@ -45,9 +46,9 @@ export class Engine implements LeaseKeeper {
   constructor(settings: EngineSettings) {
     const { store, clock } = settings
     this.#settings = settings
-    const logger = safely(settings.logger)
-    this.events = new Events(settings.on, (message) => logger.warn(message))
-    this.misuse = new Misuse(logger, settings.silence)
+    this.logger = safely(settings.logger)
+    this.events = new Events(settings.on, (message) => this.logger.warn(message))
+    this.misuse = new Misuse(this.logger, settings.silence)
     const access = new StoreAccess(settings, this.events)
     this.#access = access
     this.#renewals = new Renewals(clock, (leases) => access.renew(leases))

@@ -1,9 +1,8 @@
 import type { Decision } from '../core/decision.ts'
-import { Engine } from '../core/engine.ts'
+import type { Engine } from '../core/engine.ts'
 import { nameAndMessage } from '../core/errors.ts'
 import { callSettings } from '../core/options.ts'
-import type { Logger } from '../core/misuse.ts'
-import type { CallSettings, EngineSettings, Reconcile, Scope } from '../core/settings.ts'
+import type { CallSettings, Reconcile, Scope } from '../core/settings.ts'
 import type { Unsubscribe } from '../core/store.ts'
 import { customFingerprint, type Fingerprint, fingerprintOf } from '../protocol/fingerprint.ts'
 import { boundaryOf, mediaTypeEssence } from '../protocol/headers.ts'
@@ -47,12 +46,10 @@ export type Admission =
 export class Guard<Request> {
   readonly engine: Engine
   readonly settings: HttpSettings<Request>
-  readonly #logger: Logger
 
-  constructor(engineSettings: EngineSettings, settings: HttpSettings<Request>) {
-    this.engine = new Engine(engineSettings)
+  constructor(engine: Engine, settings: HttpSettings<Request>) {
+    this.engine = engine
     this.settings = settings
-    this.#logger = engineSettings.logger
   }
 
   /** Synchronous, so that requests that are not guarded cost nothing. */
@@ -97,7 +94,7 @@ export class Guard<Request> {
       return this.settings.keep?.({ status })
     } catch (error) {
       const { name, message } = nameAndMessage(error)
-      this.#logger.warn(`The "keep" option threw on status ${status}: ${name}: ${message}`)
+      this.engine.logger.warn(`The "keep" option threw on status ${status}: ${name}: ${message}`)
       return undefined
     }
   }

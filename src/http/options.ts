@@ -130,6 +130,25 @@ export function readHttpOptions<Request, Respond extends (...parameters: never[]
   return { engine: engineSettings(values), http: values, respond: values.respond }
 }
 
+/**
+ * The settings of one route: what it says for itself, and the rest from `options`. What belongs to the engine
+ * (the store, the clock) can't differ from route to route.
+ */
+export function readRouteOptions<Request>(
+  options: HttpOptions<Request>,
+  route: RouteOptions<Request>,
+): HttpSettings<Request> {
+  const readers = httpReaders<Request>()
+  readOptions(route, { ...readers, scope: (value: unknown) => value })
+  const names = new Set(Object.keys(readers))
+  const shared = Object.entries(options).filter(([name]) => names.has(name))
+  const own = Object.entries(route).filter(([, value]) => value !== undefined)
+  return readOptions<HttpSettings<Request>>(Object.fromEntries([...shared, ...own]), readers)
+}
+
+/** Options that a single route may give for itself. */
+export type RouteOptions<Request> = Partial<Omit<HttpOptions<Request>, keyof EngineOptions>>
+
 function httpReaders<Request>(): {
   [Name in keyof HttpSettings<Request>]: Reader<HttpSettings<Request>[Name]>
 } {

@@ -138,6 +138,13 @@ for (const version of expressVersions) {
         },
       )
 
+      it('does not wait for an empty chunked body that has arrived before it', async () => {
+        const lookedUp: RequestHandler = (_req, _res, next) => void setTimeout(next, 20)
+        const server = await app(lookedUp, guard(), express.json())
+        for (let turn = 0; turn < 2; turn += 1) expect((await send(server, { chunks: [] })).status).toBe(201)
+        expect(server.runs()).toBe(1)
+      })
+
       it('does not mind a parser before it that found no body', async () => {
         const server = await app(express.json(), guard())
         expect((await send(server, {})).status).toBe(201)

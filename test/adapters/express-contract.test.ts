@@ -1,5 +1,7 @@
-import { adapterContract } from '../support/adapter-contract.ts'
+import { describe, test } from 'vitest'
+import { testAdapter } from '../../src/testing/adapter.ts'
+import { expressSubject } from '../support/adapters/express.ts'
 import { expressVersions } from '../support/express.ts'
-import { expressSubject } from '../support/express-subject.ts'
 
-for (const version of expressVersions) adapterContract(expressSubject(version))
+for (const version of expressVersions)
+  testAdapter({ describe, test: test.concurrent }, expressSubject(version))

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
+import { Engine } from '../../src/core/engine.ts'
 import type { IdempotencyEvent, StoreOperation } from '../../src/core/events.ts'
 import type { Lease } from '../../src/core/lease.ts'
 import { Guard, type RequestView } from '../../src/http/guard.ts'
@@ -195,7 +196,7 @@ async function admitWithoutKey(rig: Rig): Promise<void> {
     body: () => Promise.reject(new Error('must not be read')),
     onGone: () => () => {},
   }
-  expect(await new Guard<object>(engine, http).admit(view)).toMatchObject({
+  expect(await new Guard<object>(new Engine(engine), http).admit(view)).toMatchObject({
     kind: 'reject',
     problem: { code: 'missing-key' },
   })

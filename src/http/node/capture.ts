@@ -166,6 +166,8 @@ class ResponseCapture {
   }
 
   write({ chunk, encoding, callback }: DataArguments): boolean {
+    // `end` writes through here in some subclasses of Node's response: that of Fastify's `inject` does.
+    if (this.#handedBack) return this.#original.write.call(this.#response, toBytes(chunk, encoding), callback)
     if (this.#ended) return this.#refuseWrite(callback ?? (() => {}))
     const bytes = toBytes(chunk, encoding)
     this.#implicitHead()

@@ -31,7 +31,7 @@ export function changedHeaders(response: ServerResponse, before: HeaderSnapshot)
 /** Sets what `writeHead` was given: an object, a flat list of names and values, or a list of pairs. */
 export function applyHeaders(
   response: ServerResponse,
-  headers: OutgoingHttpHeaders | readonly OutgoingHttpHeader[],
+  headers: Readonly<Record<string, OutgoingHttpHeader | undefined>> | readonly OutgoingHttpHeader[],
 ): void {
   if (!Array.isArray(headers)) {
     for (const [name, value] of Object.entries(headers)) {

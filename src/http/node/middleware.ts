@@ -1,16 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
 import type { Lease } from '../../core/lease.ts'
 import { createProblem, type Problem } from '../../protocol/problem.ts'
 import type { Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { captureResponse } from './capture.ts'
 import { setExchangeHeaders } from './exchange-headers.ts'
+import { applyHeaders } from './headers.ts'
 import { sendProblem } from './problem.ts'
 import { replay } from './replay.ts'
 import { type NodeRequest, nodeRequestView } from './request.ts'
 
 /** One request on its way through a Node framework. */
-export interface NodeExchange<Request extends IncomingMessage> extends NodeRequest<Request> {
+export interface NodeExchange<Request> extends NodeRequest<Request> {
+  /** What layers further out have set so far, where the framework keeps that apart until it answers. */
+  readonly outerHeaders?: Readonly<Record<string, OutgoingHttpHeader | undefined>>
   /** Answers with a problem in the API's own form; default: a problem document. */
   readonly respond?: ((problem: Problem) => void) | undefined
 }
@@ -21,11 +24,11 @@ export type Passage =
   | { readonly kind: 'answered' }
 
 /** Takes a guarded request through the guard, and answers it where the handler must not run. */
-export async function passThrough<Request extends IncomingMessage>(
+export async function passThrough<Request>(
   guard: Guard<Request>,
   exchange: NodeExchange<Request>,
 ): Promise<Passage> {
-  const { request, response } = exchange
+  const { request, response, outerHeaders = {} } = exchange
   const admission = await guard.admit(nodeRequestView(exchange))
   switch (admission.kind) {
     case 'unkeyed':
@@ -38,11 +41,14 @@ export async function passThrough<Request extends IncomingMessage>(
       return { kind: 'run', idempotency: leasedIdempotency(admission.lease) }
     case 'replay':
       if (response.destroyed) return { kind: 'answered' }
+      applyHeaders(response, outerHeaders)
       setExchangeHeaders(response, { replayed: true, expiresAtMs: admission.expiresAtMs })
       await replay(request, response, admission.response, guard.settings.maxRequestBytes)
       return { kind: 'answered' }
     case 'reject':
-      if (!response.destroyed) refuse(guard, exchange, admission.problem, admission.expiresAtMs)
+      if (response.destroyed) return { kind: 'answered' }
+      applyHeaders(response, outerHeaders)
+      refuse(guard, exchange, admission.problem, admission.expiresAtMs)
       return { kind: 'answered' }
   }
 }
@@ -67,13 +73,14 @@ export function enter(guard: Guard<never>, request: IncomingMessage, response: S
 // On the request itself: a WeakSet of all requests is work for the garbage collector.
 const guardedKey = Symbol('guarded by hapax')
 
-function capture<Request extends IncomingMessage>(
-  guard: Guard<Request>,
-  exchange: NodeExchange<Request>,
-  lease: Lease,
-): void {
+function capture<Request>(guard: Guard<Request>, exchange: NodeExchange<Request>, lease: Lease): void {
   const { settings, engine } = guard
-  captureResponse(exchange.response, {
+  const { response, outerHeaders = {} } = exchange
+  // They stand on the response while the capture looks, so that it takes them for what they are; the framework
+  // sets them again, or leaves out what its handler removes.
+  const apart = Object.keys(outerHeaders).filter((name) => !response.hasHeader(name))
+  for (const name of apart) applyHeaders(response, { [name]: outerHeaders[name] })
+  captureResponse(response, {
     maxResponseBytes: settings.maxResponseBytes,
     finish: (stored) => lease.finish(stored, guard.keepVerdict(stored.status)),
     recordable: settings.replayHeaders,
@@ -81,15 +88,16 @@ function capture<Request extends IncomingMessage>(
       const setsCors = headers.some(([name]) => name.toLowerCase() === 'access-control-allow-origin')
       if (setsCors) engine.misuse.report('cors-after')
     },
-    decorate(response) {
+    decorate() {
       const expiresAtMs = engine.wallClockMs() + lease.held.policy.retainMs
       setExchangeHeaders(response, { replayed: false, expiresAtMs })
     },
     refuse: () => refuse(guard, exchange, createProblem('outcome-unknown'), undefined),
   })
+  for (const name of apart) response.removeHeader(name)
 }
 
-function refuse<Request extends IncomingMessage>(
+function refuse<Request>(
   guard: Guard<Request>,
   { response, respond }: NodeExchange<Request>,
   problem: Problem,

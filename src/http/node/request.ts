@@ -4,28 +4,35 @@ import type { RequestBody, RequestView } from '../guard.ts'
 import { shieldRequest } from './detached.ts'
 
 /** What an adapter knows of a request besides Node's own object. */
-export interface NodeRequest<Request extends IncomingMessage> {
-  readonly request: Request
+export interface NodeRequest<Request> {
+  /** The framework's own request, which the options get. */
+  readonly native: Request
+  readonly request: IncomingMessage
   readonly response: ServerResponse
   /** Path and query as the client sent them. */
   readonly target: string
   /** What a parser that ran before left, or `undefined`. */
   readonly parsedBody: unknown
+  /** The bytes that it parsed, decoded, where the framework keeps them. */
+  readonly rawBody?: Uint8Array | undefined
 }
 
-export function nodeRequestView<Request extends IncomingMessage>({
+export function nodeRequestView<Request>({
+  native,
   request,
   response,
   target,
   parsedBody,
+  rawBody,
 }: NodeRequest<Request>): RequestView<Request> {
   return {
-    native: request,
+    native,
     method: request.method ?? '',
     target,
     contentType: request.headers['content-type'],
     fieldLines: (name) => fieldLines(request.rawHeaders, name),
-    body: (maxBytes) => readBody(request, parsedBody, maxBytes),
+    body: (maxBytes) =>
+      rawBody === undefined ? readBody(request, parsedBody, maxBytes) : keptBody(rawBody, maxBytes),
     onGone(listener) {
       response.once('close', listener)
       return () => response.off('close', listener)
@@ -42,6 +49,10 @@ function fieldLines(rawHeaders: readonly string[], name: string): string[] {
   return lines
 }
 
+function keptBody(bytes: Uint8Array, maxBytes: number): RequestBody {
+  return bytes.length > maxBytes ? { kind: 'too-large' } : { kind: 'bytes', bytes, decoded: bytes }
+}
+
 function readBody(
   request: IncomingMessage,
   parsedBody: unknown,
@@ -54,10 +65,11 @@ function readBody(
 }
 
 function hasNoBody(request: IncomingMessage): boolean {
+  // Whole and empty: to listen to it now would make it say `end` before a parser listens.
+  if (isComplete(request) && request.readableLength === 0 && !wasRead(request)) return true
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers
   // HTTP/2 may send a body with neither field; only the end of its stream tells.
-  if (request.httpVersionMajor > 1)
-    return request.complete && request.readableLength === 0 && !wasRead(request)
+  if (request.httpVersionMajor > 1) return false
   return coding === undefined && (length === undefined || Number(length) === 0)
 }
 
@@ -132,7 +144,7 @@ function readWhole(request: IncomingMessage, maxBytes: number): Promise<RequestB
           return
         }
       }
-      if (!request.complete) return
+      if (!isComplete(request)) return
       const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
       if (whole.length > 0) request.unshift(whole)
       else tellLateListeners(request)
@@ -154,6 +166,12 @@ function readWhole(request: IncomingMessage, maxBytes: number): Promise<RequestB
     request.on('error', onGone)
     if (request.destroyed) onGone()
   })
+}
+
+/** Requests of Fastify's `inject` are streams of their own kind, and have no `complete`. */
+function isComplete(request: { readonly complete?: boolean }): boolean {
+  const state: { readonly ended?: boolean } | undefined = Reflect.get(request, '_readableState')
+  return request.complete ?? state?.ended === true
 }
 
 /** An empty stream has said `end` by now and can't say it again, so each that listens for it later is told. */

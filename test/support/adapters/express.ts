@@ -2,9 +2,9 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type express from 'express'
 import type { Request, Response } from 'express'
-import { idempotency } from '../../src/adapters/express.ts'
-import type { AdapterSubject, ContractAnswer } from './contract/subject.ts'
-import { serve } from './express.ts'
+import { idempotency } from '../../../src/adapters/express.ts'
+import type { AdapterAnswer, AdapterSubject } from '../../../src/testing/adapter.ts'
+import { listen } from './serve.ts'
 
 /** Express as the adapter contract drives it. */
 export function expressSubject({
@@ -33,13 +33,13 @@ export function expressSubject({
           )
         run().catch(next)
       })
-      return serve(app)
+      return listen(app)
     },
   }
 }
 
 /** Answers as an Express handler would. */
-async function answerWith(res: Response, answer: ContractAnswer): Promise<void> {
+async function answerWith(res: Response, answer: AdapterAnswer): Promise<void> {
   res.status(answer.status)
   for (const [name, value] of answer.headers ?? []) res.append(name, value)
   switch (answer.kind) {
