@@ -1,4 +1,4 @@
-import { describe } from 'vitest'
+import { test } from 'vitest'
 import { ServiceMissing } from '../../scripts/services/index.ts'
 
 /**
@@ -10,7 +10,7 @@ export async function servers<T>(start: () => Promise<T>): Promise<T | undefined
     return await start()
   } catch (error) {
     if (!(error instanceof ServiceMissing) || process.env['CI']) throw error
-    describe.skip(`NOT TESTED: ${error.message}`, () => {})
+    test.skip(`NOT TESTED: ${error.message}`, () => {})
     return undefined
   }
 }
