@@ -17,9 +17,10 @@ export interface Program {
 
 /** Nothing on this machine can run the server. Tests skip loudly then, but fail where `CI` is set. */
 export class ServiceMissing extends Error {
-  constructor(program: Pick<Program, 'file' | 'package'>) {
+  constructor(program: Omit<Program, 'image'> & Partial<Program>) {
     super(
-      `There is no ${program.file} on this machine, no Docker engine answers, and installing was not allowed. ` +
+      `There is no ${program.file} on this machine, ` +
+        `${program.image === undefined ? '' : 'no Docker engine answers, '}and installing was not allowed. ` +
         `Install "${program.package}", or set HAPAX_INSTALL=1 to let apt do it (as root).`,
     )
     this.name = 'ServiceMissing'

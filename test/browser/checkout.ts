@@ -33,8 +33,7 @@ const click = (page: Page) => page.click('#buy')
 /** Waits until the page has told that nothing came, and clicks; unless Chromium itself has sent the request again. */
 async function clickAfterFailure({ page }: Visit): Promise<void> {
   const failure = page.getByText('No answer came')
-  // The order's place is on the page from the beginning, hidden.
-  await failure.or(page.locator('#order')).filter({ visible: true }).first().waitFor()
+  await failure.or(page.locator('#order:visible')).waitFor()
   if (await failure.isVisible()) await click(page)
 }
 
