@@ -1,0 +1,29 @@
+const exposed = ['Idempotent-Replayed', 'Idempotency-Expires']
+
+/** What hapax has to say about one exchange. */
+export interface ExchangeFacts {
+  readonly replayed: boolean
+  readonly expiresAtMs: number | undefined
+}
+
+/** Headers of an answer, as its platform keeps them. */
+export interface HeaderTarget {
+  get(name: string): string | null
+  set(name: string, value: string): void
+}
+
+/** Marks an answer with what hapax has to say about it, and lets scripts on other origins read that. */
+export function setExchangeHeaders(headers: HeaderTarget, { replayed, expiresAtMs }: ExchangeFacts): void {
+  if (replayed) headers.set('Idempotent-Replayed', 'true')
+  if (expiresAtMs !== undefined) headers.set('Idempotency-Expires', new Date(expiresAtMs).toUTCString())
+  if (headers.get('Access-Control-Allow-Origin') !== null) exposeToScripts(headers)
+}
+
+function exposeToScripts(headers: HeaderTarget): void {
+  const present = headers.get('Access-Control-Expose-Headers') ?? ''
+  const names = new Set(present.split(',').map((name) => name.trim().toLowerCase()))
+  if (names.has('*')) return
+  const missing = exposed.filter((name) => !names.has(name.toLowerCase()))
+  const all = present === '' ? missing : [present, ...missing]
+  headers.set('Access-Control-Expose-Headers', all.join(', '))
+}
