@@ -1,5 +1,6 @@
 import { Engine } from '../core/engine.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
+import { optionalFunction } from '../core/option-readers.ts'
 import { enter, passThrough } from '../http/fetch/middleware.ts'
 import { Guard } from '../http/guard.ts'
 import { type HttpOptions, readHttpOptions } from '../http/options.ts'
@@ -39,7 +40,7 @@ export type GuardedHandler<Req extends Request, Context extends unknown[]> = (
 
 /** Guards handlers; it also runs functions, and closes. */
 export interface FetchIdempotency<Req extends Request, Context extends unknown[]> extends Idempotency {
-  <Own extends Context>(handler: FetchHandler<Req, Own>): GuardedHandler<Req, Own>
+  <OwnReq extends Req, Own extends Context>(handler: FetchHandler<OwnReq, Own>): GuardedHandler<OwnReq, Own>
 }
 
 /**
@@ -55,16 +56,20 @@ export interface FetchIdempotency<Req extends Request, Context extends unknown[]
 export function idempotency<Req extends Request = Request, Context extends unknown[] = unknown[]>(
   options: FetchOptions<Req, Context>,
 ): FetchIdempotency<Req, Context> {
-  const { waitUntil, answerOf, ...shared } = options
+  const { waitUntil: givenWait, answerOf: givenAnswers, ...shared } = options
+  const waitUntil = optionalFunction<NonNullable<typeof givenWait>>()(givenWait, 'waitUntil')
+  const answerOf = optionalFunction<NonNullable<typeof givenAnswers>>()(givenAnswers, 'answerOf')
   const { engine, http, respond } = readHttpOptions<Req, Respond<Req>>(shared)
   const guard = new Guard<Req>(new Engine(engine), http)
 
-  function once<Own extends Context>(handler: FetchHandler<Req, Own>): GuardedHandler<Req, Own> {
+  function once<OwnReq extends Req, Own extends Context>(
+    handler: FetchHandler<OwnReq, Own>,
+  ): GuardedHandler<OwnReq, Own> {
     return async (request, ...context) => {
       const guarded = guard.guards(request, request.method) && enter(guard, request)
       // On methods that are not guarded the object is missing, as the type of the handler says.
       const run = (): Response | Promise<Response> =>
-        handler(request as Req & { idempotency: RequestIdempotency }, ...context)
+        handler(request as OwnReq & { idempotency: RequestIdempotency }, ...context)
       if (!guarded) return run()
       return passThrough(guard, {
         native: request,

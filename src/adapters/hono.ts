@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { Engine } from '../core/engine.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
+import { optionalFunction } from '../core/option-readers.ts'
 import { enter, passThrough } from '../http/fetch/middleware.ts'
 import { Guard } from '../http/guard.ts'
 import { type HttpOptions, readHttpOptions } from '../http/options.ts'
@@ -36,13 +37,14 @@ export type HonoIdempotency = MiddlewareHandler & Idempotency
  * app.use('/api/*', cors(), requireUser, once)
  */
 export function idempotency<C extends Context>(options: HonoOptions<C>): HonoIdempotency {
-  const { waitUntil, ...shared } = options
+  const { waitUntil: given, ...shared } = options
+  const waitUntil = optionalFunction<NonNullable<typeof given>>()(given, 'waitUntil')
   const { engine, http, respond } = readHttpOptions<C, Respond<C>>(shared)
   const guard = new Guard<C>(new Engine(engine), http)
 
-  const middleware: MiddlewareHandler = async (given, next) => {
+  const middleware: MiddlewareHandler = async (incoming, next) => {
     // The app's types say which context reaches this middleware; Hono can't be asked.
-    const context = given as C
+    const context = incoming as C
     const request = context.req.raw
     if (!guard.guards(context, request.method) || !enter(guard, request)) return next()
     const response = await passThrough(guard, {

@@ -60,7 +60,13 @@ export class CapturedStream {
   #onClientGone(): void {
     if (this.#clientGone) return
     this.#clientGone = true
-    if (!this.#ended) this.#source.keepAlive(this.#read())
+    this.#source.keepAlive(this.#drain())
+  }
+
+  async #drain(): Promise<void> {
+    // One that is about to return has not seen that the client left.
+    await this.#reading
+    await this.#read()
   }
 
   /** Reads until something was sent, or to the end where nobody is there to send to. */
