@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { expect, it, onTestFinished } from 'vitest'
 import { idempotency, type NodeOptions } from '../../src/adapters/node.ts'
@@ -52,10 +53,11 @@ it('takes the value that a parser left before it, as in Next’s pages API', asy
     runs += 1
     res.end('ok')
   })
-  const server = await serve(async (req, res) => {
+  const parse = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     Object.assign(req, { body: await json(req) })
     await guarded(req, res)
-  })
+  }
+  const server = await serve((req, res) => void parse(req, res))
   const send = (body: string) => exchange(server.port, { headers: [['Idempotency-Key', 'k1']], body })
   for (const body of ['{"a":1,"b":2}', '{ "b": 2, "a": 1 }']) expect((await send(body)).status).toBe(200)
   expect((await send('{"a":2}')).status).toBe(422)

@@ -1,10 +1,10 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
 import type { Lease } from '../../core/lease.ts'
 import { createProblem, type Problem } from '../../protocol/problem.ts'
+import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
 import type { Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { captureResponse } from './capture.ts'
-import { setExchangeHeaders } from './exchange-headers.ts'
 import { applyHeaders } from './headers.ts'
 import { sendProblem } from './problem.ts'
 import { replay } from './replay.ts'
@@ -42,7 +42,7 @@ export async function passThrough<Request>(
     case 'replay':
       if (response.destroyed) return { kind: 'answered' }
       applyHeaders(response, outerHeaders)
-      setExchangeHeaders(response, { replayed: true, expiresAtMs: admission.expiresAtMs })
+      markResponse(response, { replayed: true, expiresAtMs: admission.expiresAtMs })
       await replay(request, response, admission.response, guard.settings.maxRequestBytes)
       return { kind: 'answered' }
     case 'reject':
@@ -70,6 +70,14 @@ export function enter(guard: Guard<never>, request: IncomingMessage, response: S
   return true
 }
 
+function markResponse(response: ServerResponse, facts: ExchangeFacts): void {
+  const target = {
+    get: (name: string) => (response.hasHeader(name) ? String(response.getHeader(name)) : null),
+    set: (name: string, value: string) => void response.setHeader(name, value),
+  }
+  setExchangeHeaders(target, facts)
+}
+
 // On the request itself: a WeakSet of all requests is work for the garbage collector.
 const guardedKey = Symbol('guarded by hapax')
 
@@ -90,7 +98,7 @@ function capture<Request>(guard: Guard<Request>, exchange: NodeExchange<Request>
     },
     decorate() {
       const expiresAtMs = engine.wallClockMs() + lease.held.policy.retainMs
-      setExchangeHeaders(response, { replayed: false, expiresAtMs })
+      markResponse(response, { replayed: false, expiresAtMs })
     },
     refuse: () => refuse(guard, exchange, createProblem('outcome-unknown'), undefined),
   })
@@ -104,7 +112,7 @@ function refuse<Request>(
   expiresAtMs: number | undefined,
 ): void {
   for (const [name, value] of problem.headers) response.setHeader(name, value)
-  setExchangeHeaders(response, { replayed: false, expiresAtMs })
+  markResponse(response, { replayed: false, expiresAtMs })
   if (respond === undefined) sendProblem(response, problem, guard.settings.problems)
   else respond(problem)
 }

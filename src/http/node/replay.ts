@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeptResponse } from '../../core/record.ts'
-import { acceptsContentEncoding, decodeContent } from '../content-coding.ts'
+import { acceptable } from '../acceptable.ts'
 import { setHeaderList } from './headers.ts'
 
 /** Answers with the recorded response, under headers of this exchange. */
@@ -10,7 +10,9 @@ export async function replay(
   recorded: KeptResponse,
   maxDecodedBytes: number,
 ): Promise<void> {
-  const { status, headers, trailers, body } = await acceptable(request, recorded, maxDecodedBytes)
+  const accepted = request.headers['accept-encoding']
+  const acceptEncoding = Array.isArray(accepted) ? accepted.join(', ') : accepted
+  const { status, headers, trailers, body } = await acceptable(acceptEncoding, recorded, maxDecodedBytes)
   response.statusCode = status
   setHeaderList(response, headers)
   if (hasNoBody(status)) {
@@ -29,32 +31,6 @@ export async function replay(
   response.addTrailers(trailers.map(([name, value]): [string, string] => [name, value]))
   response.end()
 }
-
-/** An answer that was compressed before it was recorded is decoded for a client that can't read that coding. */
-async function acceptable(
-  request: IncomingMessage,
-  recorded: KeptResponse,
-  maxDecodedBytes: number,
-): Promise<KeptResponse> {
-  const coding = recorded.headers.find(([name]) => name.toLowerCase() === 'content-encoding')?.[1]
-  const accepted = request.headers['accept-encoding']
-  const acceptEncoding = Array.isArray(accepted) ? accepted.join(', ') : accepted
-  if (coding === undefined || acceptsContentEncoding(acceptEncoding, coding)) return recorded
-  const body = await decodeContent(recorded.body, coding, maxDecodedBytes)
-  if (body === undefined) return recorded
-  const headers = recorded.headers.filter(([name]) => !describesCoding.has(name.toLowerCase()))
-  return { ...recorded, headers, body }
-}
-
-/** True of the coded bytes only. */
-const describesCoding = new Set([
-  'content-encoding',
-  'content-digest',
-  'content-md5',
-  'digest',
-  'etag',
-  'accept-ranges',
-])
 
 function hasNoBody(status: number): boolean {
   return status === 204 || status === 304

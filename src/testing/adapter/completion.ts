@@ -300,7 +300,10 @@ function streamOf(...words: string[]): AdapterAnswer {
     kind: 'stream',
     status: 200,
     chunks: async function* () {
-      for (const word of words) yield Buffer.from(word)
+      for (const word of words) {
+        yield Buffer.from(word)
+        await sleep(5)
+      }
     },
   }
 }

@@ -67,6 +67,7 @@ export const replayCases: readonly AdapterCase[] = [
   ...Object.entries(answers).map(
     ([what, answer]): AdapterCase => ({
       name: `repeats ${what} as it was`,
+      ...(what === 'repeated lines' && { needs: [what] }),
       async run(kit) {
         let runs = 0
         const server = await kit.start({ scope: false }, () => {

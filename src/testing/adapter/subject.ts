@@ -62,6 +62,8 @@ export type AdapterNeed =
   | 'bytes'
   /** Request bodies may have a `Content-Encoding`. */
   | 'content codings'
+  /** An answer may have several header lines of one name besides `Set-Cookie`. */
+  | 'repeated lines'
   /** Bytes reach the client as the handler writes them. */
   | 'streams'
   /** The framework goes on reading a handler's stream when the client has left. */

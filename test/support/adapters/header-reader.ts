@@ -2,28 +2,36 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpOptions } from '../../../src/http/options.ts'
 import type { AdapterOptions, HeaderReader } from '../../../src/testing/adapter.ts'
 
-/** The contract's options for a framework whose request has its headers in an object. */
-export function headerReader<Request extends object>(
+/** The contract's options for a framework whose request has Node's headers. */
+export function headerReader<Request extends { readonly headers?: IncomingHttpHeaders }>(
   options: AdapterOptions,
-  headersOf: (request: Request) => IncomingHttpHeaders = (request: { headers?: IncomingHttpHeaders }) =>
-    request.headers ?? {},
 ): HttpOptions<Request> {
-  const readers = new WeakMap<Request, HeaderReader>()
-  function readerOf(request: Request): HeaderReader {
-    const reader = readers.get(request) ?? { header: (name) => headersOf(request)[name]?.toString() }
-    readers.set(request, reader)
-    return reader
-  }
-  const adapted = Object.entries(options).map(([name, value]) => {
+  return adapted(options, ({ headers = {} }) => ({ header: (name) => headers[name]?.toString() }))
+}
+
+/** The contract's options for a framework whose request has the headers of fetch. */
+export function readersOf<Request>(
+  options: AdapterOptions,
+  headersOf: (request: Request) => Headers,
+): HttpOptions<Request> {
+  return adapted(options, (request) => ({ header: (name) => headersOf(request).get(name) ?? undefined }))
+}
+
+function adapted<Request>(
+  options: AdapterOptions,
+  readerOf: (request: Request) => HeaderReader,
+): HttpOptions<Request> {
+  const entries = Object.entries(options).map(([name, value]) => {
     if (typeof value !== 'function' || !ofRequest.has(name)) return [name, value]
     if (name !== 'recovery')
       return [name, (request: Request, body: unknown) => value(readerOf(request), body)]
-    const recover = (context: { request: Request }) =>
-      value({ ...context, request: readerOf(context.request) })
-    return [name, recover]
+    return [
+      name,
+      (context: { request: Request }) => value({ ...context, request: readerOf(context.request) }),
+    ]
   })
-  // Each function takes the framework's request now, and passes on what it was given.
-  return Object.fromEntries(adapted) as HttpOptions<Request>
+  // Each function takes the framework's request now, and hands on what it was given.
+  return Object.fromEntries(entries) as HttpOptions<Request>
 }
 
 const ofRequest = new Set([

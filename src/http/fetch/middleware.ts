@@ -1,0 +1,162 @@
+import type { Lease } from '../../core/lease.ts'
+import { createProblem, type Problem, problemDocument } from '../../protocol/problem.ts'
+import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
+import type { Guard } from '../guard.ts'
+import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
+import { captureResponse } from './capture.ts'
+import { headersOf, replayed, type WholeAnswer, wholeResponse } from './replay.ts'
+import { type FetchRequest, fetchRequestView } from './request.ts'
+
+/** One request on its way through a handler that answers with a `Response`. */
+export interface FetchExchange<Native> extends FetchRequest<Native> {
+  /** What layers further out have set so far, where the framework keeps that. */
+  readonly outerHeaders?: Headers
+  /** Answers with a problem in the API's own form; default: a problem document. */
+  readonly respond?: ((problem: Problem) => Response | Promise<Response>) | undefined
+  /** Keeps the runtime from ending before `work` has. */
+  readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined
+  /** The handler. */
+  run(idempotency: RequestIdempotency): Response | Promise<Response>
+  /** What a thrown value stands for, where it is an answer and no failure. */
+  answerOf?(thrown: unknown): Response | undefined
+}
+
+/**
+ * Marks the request as guarded. False, with a warning, if another layer guards it already: then there is
+ * nothing left to guard.
+ */
+export function enter(guard: Guard<never>, request: Request): boolean {
+  if (guarded.has(request)) {
+    guard.engine.misuse.report('mounted-twice')
+    return false
+  }
+  guarded.add(request)
+  return true
+}
+
+const guarded = new WeakSet<Request>()
+
+/** Takes a guarded request through the guard, and to its handler where that is to run. */
+export async function passThrough<Native>(
+  guard: Guard<Native>,
+  exchange: FetchExchange<Native>,
+): Promise<Response> {
+  const { request } = exchange
+  const admission = await guard.admit(fetchRequestView(exchange))
+  switch (admission.kind) {
+    case 'unkeyed':
+    case 'bypass':
+      return exchange.run(unkeyedIdempotency(guard.engine.journal))
+    case 'gone':
+      // Nobody is there to read it; 499 is what servers log for a client that left.
+      return new Response(null, { status: 499 })
+    case 'proceed': {
+      const answer = run(guard, exchange, admission.lease)
+      exchange.waitUntil?.(answer.catch(() => {}))
+      return answer
+    }
+    case 'replay': {
+      const { response, expiresAtMs } = admission
+      const answer = await replayed(request, response, guard.settings.maxRequestBytes)
+      return toldResponse(answer, exchange, { replayed: true, expiresAtMs })
+    }
+    case 'reject':
+      return refuse(guard, exchange, admission.problem, admission.expiresAtMs)
+  }
+}
+
+async function run<Native>(
+  guard: Guard<Native>,
+  exchange: FetchExchange<Native>,
+  lease: Lease,
+): Promise<Response> {
+  const { request, outerHeaders = new Headers(), waitUntil } = exchange
+  const clientGone = request.signal
+  const idempotency = leasedIdempotency(lease)
+  // What the handler passes this signal to must not break off because its client has left.
+  Object.defineProperty(request, 'signal', { configurable: true, get: () => idempotency.signal })
+  let response: Response
+  try {
+    response = await exchange.run(idempotency)
+  } catch (thrown) {
+    const answer = exchange.answerOf?.(thrown)
+    if (answer === undefined) return failed(guard, exchange, lease, thrown)
+    response = answer
+  }
+  return captureResponse(
+    response,
+    {
+      maxResponseBytes: guard.settings.maxResponseBytes,
+      clientGone,
+      finish: (stored) => lease.finish(stored, guard.keepVerdict(stored.status)),
+      recordable: guard.settings.replayHeaders,
+      onHead(headers) {
+        const setsCors = headers.some(([name]) => name.toLowerCase() === 'access-control-allow-origin')
+        if (setsCors) guard.engine.misuse.report('cors-after')
+      },
+      decorate(headers) {
+        const expiresAtMs = guard.engine.wallClockMs() + lease.held.policy.retainMs
+        setExchangeHeaders(headers, { replayed: false, expiresAtMs })
+      },
+      refuse: () => refuse(guard, exchange, createProblem('outcome-unknown'), undefined),
+      keepAlive: (work) => waitUntil?.(work),
+    },
+    outerHeaders,
+  )
+}
+
+/** What the runtime makes of an error is its own to say, and out of sight: the record says that it failed. */
+async function failed<Native>(
+  guard: Guard<Native>,
+  exchange: FetchExchange<Native>,
+  lease: Lease,
+  error: unknown,
+): Promise<Response> {
+  const stored = { kind: 'kept', status: 500, headers: [], body: new Uint8Array() } as const
+  const finished = await lease.finish(stored, guard.keepVerdict(500))
+  if (finished === 'withheld') return refuse(guard, exchange, createProblem('outcome-unknown'), undefined)
+  throw error
+}
+
+async function refuse<Native>(
+  guard: Guard<Native>,
+  exchange: FetchExchange<Native>,
+  problem: Problem,
+  expiresAtMs: number | undefined,
+): Promise<Response> {
+  const { respond } = exchange
+  const base = guard.settings.problems
+  const answer =
+    respond === undefined ? problemAnswer(problem, base) : await wholeAnswer(await respond(problem))
+  for (const [name, value] of problem.headers) answer.headers.set(name, value)
+  return toldResponse(answer, exchange, { replayed: false, expiresAtMs })
+}
+
+/** With the headers that layers further out have set, as an answer of the handler would have. */
+function toldResponse(
+  answer: WholeAnswer,
+  { outerHeaders }: { readonly outerHeaders?: Headers },
+  facts: ExchangeFacts,
+): Response {
+  const headers = new Headers(outerHeaders)
+  for (const name of answer.headers.keys()) headers.delete(name)
+  for (const [name, value] of answer.headers) headers.append(name, value)
+  setExchangeHeaders(headers, facts)
+  return wholeResponse({ ...answer, headers })
+}
+
+async function wholeAnswer(response: Response): Promise<WholeAnswer> {
+  const { status, statusText } = response
+  // Those of a `Response` that came from elsewhere may refuse changes.
+  const headers = new Headers(response.headers)
+  return { status, statusText, headers, body: new Uint8Array(await response.arrayBuffer()) }
+}
+
+/** A problem document (RFC 9457). */
+function problemAnswer(problem: Problem, base: string): WholeAnswer {
+  return {
+    status: problem.status,
+    headers: headersOf([['Content-Type', 'application/problem+json']]),
+    body: Buffer.from(JSON.stringify(problemDocument(problem, base))),
+  }
+}
