@@ -10,16 +10,26 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** How to run a server's program: as it lies on this machine, or inside a container. */
 export interface Launcher {
   /** What to spawn for `program` with `args`, when the server's files are in `folder`. */
-  command(
-    args: readonly string[],
-    folder: string,
-  ): { readonly file: string; readonly args: readonly string[] }
+  command(args: readonly string[], folder: string): SpawnCommand
   /** Delivers a signal to the server itself, which need not be the process that was spawned. */
   signal(child: ChildProcess, signal: NodeJS.Signals): void
 }
 
+export interface SpawnCommand {
+  readonly file: string
+  readonly args: readonly string[]
+  /** Whom to run it as; default: whoever runs this. */
+  readonly identity?: Identity
+}
+
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+}
+
 export interface ServerProcess {
   readonly folder: string
+  readonly pid: number | undefined
   signal(signal: NodeJS.Signals): void
   /** True while the spawned process lives. */
   readonly running: boolean
@@ -48,7 +58,11 @@ export function removeFolder(folder: string): void {
 
 export function spawnServer(launcher: Launcher, args: readonly string[], folder: string): ServerProcess {
   const command = launcher.command(args, folder)
-  const child = spawn(command.file, command.args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command.file, command.args, {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...command.identity,
+  })
   let output = ''
   const keep = (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-8_000)
@@ -63,6 +77,7 @@ export function spawnServer(launcher: Launcher, args: readonly string[], folder:
 
   const server: ServerProcess = {
     folder,
+    pid: child.pid,
     get running() {
       return child.exitCode === null && child.signalCode === null && child.pid !== undefined
     },

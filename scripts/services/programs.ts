@@ -1,6 +1,6 @@
 // Finds a way to run a server's program: on this machine, else by Docker, else by apt where that is allowed.
 import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Launcher } from './processes.ts'
 
@@ -11,6 +11,8 @@ export interface Program {
   readonly package: string
   /** A Docker image that runs it. */
   readonly image: string
+  /** Where else it may lie than on the search path. */
+  readonly folders?: readonly string[]
 }
 
 /** Nothing on this machine can run the server. Tests skip loudly then, but fail where `CI` is set. */
@@ -36,20 +38,22 @@ export function launcherFor(program: Program): Launcher {
 }
 
 function find(program: Program): Launcher {
-  const local = onSearchPath(program.file)
+  const local = locate(program)
   if (local !== undefined) return runDirectly(local)
   if (dockerAnswers()) return runInDocker(program)
   if (mayInstall()) {
     install(program.package)
-    const installed = onSearchPath(program.file)
+    const installed = locate(program)
     if (installed !== undefined) return runDirectly(installed)
   }
   throw new ServiceMissing(program)
 }
 
-function onSearchPath(file: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin']
-  return folders.map((folder) => join(folder, file)).find((path) => existsSync(path))
+/** The program's file on this machine, if it is there. */
+export function locate(program: Program): string | undefined {
+  const searched = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin']
+  const folders = [...searched, ...globSync([...(program.folders ?? [])])]
+  return folders.map((folder) => join(folder, program.file)).find((path) => existsSync(path))
 }
 
 function runDirectly(file: string): Launcher {
@@ -59,7 +63,7 @@ function runDirectly(file: string): Launcher {
   }
 }
 
-function dockerAnswers(): boolean {
+export function dockerAnswers(): boolean {
   return spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 5_000 }).status === 0
 }
 
@@ -95,12 +99,12 @@ function runInDocker(program: Program): Launcher {
 }
 
 /** A contributor must not meet apt in `npm test`: only CI, or a plain word, lets it run. */
-function mayInstall(): boolean {
+export function mayInstall(): boolean {
   const allowed = Boolean(process.env['CI']) || process.env['HAPAX_INSTALL'] === '1'
   return allowed && process.getuid?.() === 0
 }
 
-function install(name: string): void {
+export function install(name: string): void {
   const options = {
     stdio: ['ignore', 'ignore', 'inherit'] as ['ignore', 'ignore', 'inherit'],
     timeout: 240_000,

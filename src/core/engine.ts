@@ -186,6 +186,9 @@ export class Engine implements LeaseKeeper {
         // The store forgot this key, and the journal did not.
         this.#abandon(held)
         return this.#reject(call, held, 'key-reused')
+      case 'incomparable':
+        this.#abandon(held)
+        return this.#reject(call, held, 'outcome-unknown', { detail: incomparable })
     }
   }
 
