@@ -23,8 +23,7 @@ export interface PostgresJsSql extends PostgresJsExecutor {
 
 /** That, or its `TransactionSql`. */
 export interface PostgresJsExecutor {
-  // Unlike a function type, a method lets the driver's own narrower parameters pass.
-  unsafe(text: string, values?: never[]): PromiseLike<unknown>
+  unsafe(text: string, values?: never[], options?: { prepare?: boolean }): PromiseLike<unknown>
 }
 
 /** Any client that `postgresJournal` takes. */

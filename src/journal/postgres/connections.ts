@@ -95,9 +95,13 @@ function postgresJsPool(sql: PostgresJsSql): Pool {
 }
 
 function postgresJsConnection(sql: PostgresJsExecutor): Connection {
-  // The driver's type for values can't be named without importing it; it takes text.
   return {
-    query: async (text, values) => replyOf(await sql.unsafe(text, values && ([...values] as never[]))),
+    query: async (text, values) => {
+      if (values === undefined) return replyOf(await sql.unsafe(text))
+      // Unprepared, postgres.js asks the server for the types of the parameters first: a round trip more. It does so
+      // all the same where its own `prepare` is off. The driver's type for values can't be named without importing it.
+      return replyOf(await sql.unsafe(text, [...values] as never[], { prepare: true }))
+    },
   }
 }
 

@@ -1,0 +1,22 @@
+// A part of the points; checkout.long.ts takes all of them.
+import { afterAll } from 'vitest'
+import { startMariaDb, startPostgres, startRedis } from '../../scripts/services/index.ts'
+import { servers } from '../support/servers.ts'
+import { killCases } from './checkout/kill-cases.ts'
+import { CheckoutSite } from './checkout/site.ts'
+
+const leaseMs = 400
+const options = { everyPoints: { rerun: 8, refuse: 15 }, timeoutMs: 120_000 }
+
+const postgres = await servers(() => startPostgres())
+if (postgres !== undefined) {
+  afterAll(() => postgres.stop())
+  killCases('SQLite and Postgres', () => CheckoutSite.onPostgres(postgres.url, leaseMs), options)
+}
+
+const both = await servers(() => Promise.all([startMariaDb(), startRedis()]))
+if (both !== undefined) {
+  const [mariaDb, redis] = both
+  afterAll(() => Promise.all([mariaDb.stop(), redis.stop()]))
+  killCases('Redis and MariaDB', () => CheckoutSite.onMariaDb(mariaDb.url, redis.url, leaseMs), options)
+}
