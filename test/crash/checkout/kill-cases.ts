@@ -58,7 +58,7 @@ export function killCases(
     })
 
     async function pointsOf(recovery: 'rerun' | 'refuse'): Promise<string[]> {
-      const whole = await site.start(recovery, 0)
+      const whole = await site.start(recovery, {})
       expect(await whole.order(newCustomer())).toMatchObject({ status: 201 })
       await whole.kill()
       return whole.points()
@@ -77,7 +77,7 @@ export function killCases(
       const work = async () => {
         for (const killAt of next) {
           const customer = newCustomer()
-          const doomed = await site.start(recovery, killAt)
+          const doomed = await site.start(recovery, { killAt })
           const answer = await orderOrEnd(doomed, customer)
           // A run may have fewer calls than the first one had: packets come together or apart.
           if (answer !== undefined) expect(answer.status).toBe(201)

@@ -9,12 +9,16 @@ export interface PointSettings {
   readonly log: string
   /** Ends the process at this point, counted from 1. */
   readonly killAt?: number
+  /** Stops it at the n-th answer of the database that comes after the payment provider's. */
+  readonly stopAtAnswer?: number
   /** What listens at a port, for the names of points. */
   readonly peers: Readonly<Record<number, string>>
 }
 
 let settings: PointSettings | undefined
 let count = 0
+let hasCharged = false
+let answersSinceCharge = 0
 
 /** From here on, points count. */
 export function arm(chosen: PointSettings): void {
@@ -25,6 +29,11 @@ export function reach(name: string): void {
   if (settings === undefined) return
   count += 1
   appendFileSync(settings.log, `${name}\n`)
+  if (name === 'services answered') hasCharged = true
+  if (hasCharged && name === 'database answered') {
+    answersSinceCharge += 1
+    if (answersSinceCharge === settings.stopAtAnswer) process.kill(process.pid, 'SIGSTOP')
+  }
   if (count !== settings.killAt) return
   process.kill(process.pid, 'SIGKILL')
   // The signal ends the process; until it does, nothing more may happen.
