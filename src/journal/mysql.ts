@@ -38,7 +38,7 @@ export interface MysqlJournalOptions {
 export function mysqlJournal(pool: MysqlPool, options: MysqlJournalOptions = {}): Journal {
   const { migrate, lockTimeout, cleanEvery } = readOptions<Settings>(options, optionReaders)
   const dialect = new MysqlDialect(requirePool(pool), { migrate, lockTimeoutMs: lockTimeout })
-  return new SqlJournal(dialect, cleanEvery)
+  return new SqlJournal(dialect, { lockTimeoutMs: lockTimeout, cleanEveryMs: cleanEvery })
 }
 
 /** The options as they are used, with durations in milliseconds. */

@@ -37,7 +37,7 @@ export interface PostgresJournalOptions {
 export function postgresJournal(pool: PostgresJournalClient, options: PostgresJournalOptions = {}): Journal {
   const { lockTimeout, cleanEvery, ...schema } = readOptions<Settings>(options, optionReaders)
   const dialect = new PostgresDialect(poolOf(pool), { ...schema, lockTimeoutMs: lockTimeout })
-  return new SqlJournal(dialect, cleanEvery)
+  return new SqlJournal(dialect, { lockTimeoutMs: lockTimeout, cleanEveryMs: cleanEvery })
 }
 
 /** The options as they are used, with durations in milliseconds. */

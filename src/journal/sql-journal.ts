@@ -9,20 +9,27 @@ import { joinTransaction } from './joining.ts'
 
 /** How often an opening looks again where the head was changed between two of its statements. */
 const openingTries = 5
-/** For how long a lost answer to COMMIT is asked after. */
-const commitQuestionMs = 5_000
+
+export interface SqlJournalSettings {
+  readonly lockTimeoutMs: number
+  readonly cleanEveryMs: number
+}
 
 /** The rules of a journal in a database server; what is said to the server is the dialect's. */
 export class SqlJournal implements Journal {
   readonly name: string
   readonly #dialect: Dialect
   readonly #cleaner: Cleaner
+  /** For how long a lost answer to COMMIT is asked after. */
+  readonly #commitQuestionMs: number
   #ready: Promise<void> | undefined
   #isClosed = false
 
-  constructor(dialect: Dialect, cleanEveryMs: number) {
+  constructor(dialect: Dialect, { lockTimeoutMs, cleanEveryMs }: SqlJournalSettings) {
     this.name = dialect.name
     this.#dialect = dialect
+    // The first question may come while the server still waits for the end of the connection that was lost.
+    this.#commitQuestionMs = 2 * lockTimeoutMs
     this.#cleaner = new Cleaner({
       everyMs: cleanEveryMs,
       deleteExpired: (limit) =>
@@ -94,20 +101,35 @@ export class SqlJournal implements Journal {
    * @throws IdempotencyError `commit-unknown`
    */
   async #wasCommitted(step: NonNullable<TransactionRequest['step']>, cause: unknown): Promise<boolean> {
-    const { lease, name } = step
+    const question = new AbortController()
+    // Not only between the tries: a driver may wait long for a connection.
+    const timer = setTimeout(() => question.abort(), this.#commitQuestionMs)
+    const tooLate = new Promise<never>((_resolve, reject) => {
+      question.signal.addEventListener('abort', () => reject(commitUnknown(step.name, cause)))
+    })
+    try {
+      return await Promise.race([this.#isCommitted(step, question.signal), tooLate])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #isCommitted(
+    { lease, name }: NonNullable<TransactionRequest['step']>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const dialect = this.#dialect
-    const giveUpAtMs = performance.now() + commitQuestionMs
-    for (;;) {
+    while (!signal.aborted) {
       try {
         return await dialect.transaction({ isOwn: true }, async (transaction) => {
           await dialect.lockHead(transaction, lease.id, 'alone')
           return (await dialect.tokenOf(transaction, lease.id, name)) === lease.token
         })
       } catch {
-        if (performance.now() > giveUpAtMs) throw commitUnknown(name, cause)
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     }
+    return false
   }
 
   /** Steps that belong to another request are deleted with the head's change of hands, or not at all. */

@@ -6,7 +6,7 @@ import { killCases } from './checkout/kill-cases.ts'
 import { CheckoutSite } from './checkout/site.ts'
 import { stopCases } from './checkout/stop-cases.ts'
 
-const leaseMs = 400
+const leaseMs = 800
 /** A process that is only slow keeps it. */
 const longerLeaseMs = 2_000
 const options = { everyPoints: { rerun: 8, refuse: 15 }, timeoutMs: 120_000 }

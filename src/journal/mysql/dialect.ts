@@ -118,7 +118,7 @@ export class MysqlDialect implements Dialect {
   }
 
   async renewHead(transaction: Connection, lease: HeldLease, keepMs: number): Promise<void> {
-    await transaction.query(sql.deleteStepsSql, [encodeText(lease.id)])
+    await transaction.query(sql.deleteStepsOfSql(1), [encodeText(lease.id)])
     const values = [String(lease.token), lease.fingerprint, keepSeconds(keepMs), encodeText(lease.id)]
     await transaction.query(sql.renewHeadSql, values)
   }

@@ -41,7 +41,6 @@ export const shareHeadSql = `SELECT ${headColumns} FROM hapax_journal j WHERE j.
 export const tokenOfSql = `
   SELECT CAST(token AS CHAR) FROM hapax_step WHERE id = ? AND name = ? LOCK IN SHARE MODE`
 export const deleteStepSql = 'DELETE FROM hapax_step WHERE id = ? AND name = ?'
-export const deleteStepsSql = 'DELETE FROM hapax_step WHERE id = ?'
 export const renewHeadSql = `
   UPDATE hapax_journal SET token = ${token}, fingerprint = ?, keep_until = ${keepUntil} WHERE id = ?`
 
@@ -52,14 +51,18 @@ export function lockOverSql(limit: number): string {
     ORDER BY keep_until LIMIT ${limit} FOR UPDATE SKIP LOCKED`
 }
 
+// Joined, so that each row is found by its key: a condition on a list of ids reads a small table from end to end, and
+// waits for the locks of all other keys.
+
 export function deleteStepsOfSql(ids: number): string {
-  return `DELETE FROM hapax_step WHERE id IN (${listOf(ids)})`
+  return `DELETE s FROM ${listOf(ids)} STRAIGHT_JOIN hapax_step s FORCE INDEX (PRIMARY) ON s.id = listed.id`
 }
 
 export function deleteHeadsSql(ids: number): string {
-  return `DELETE FROM hapax_journal WHERE id IN (${listOf(ids)})`
+  return `DELETE j FROM ${listOf(ids)} STRAIGHT_JOIN hapax_journal j FORCE INDEX (PRIMARY) ON j.id = listed.id`
 }
 
 function listOf(values: number): string {
-  return Array.from({ length: values }, () => '?').join(', ')
+  const rows = Array.from({ length: values }, () => 'SELECT CAST(? AS BINARY) AS id')
+  return `(${rows.join(' UNION ALL ')}) listed`
 }
