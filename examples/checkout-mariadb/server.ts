@@ -31,10 +31,10 @@ const server = app.listen(Number(PORT), '127.0.0.1', () => {
   const address = server.address()
   if (typeof address === 'object') console.log(`http://127.0.0.1:${address?.port}/orders`)
 })
-process.once('SIGTERM', () => {
-  server.close(async () => {
-    await once.close()
-    await pool.end()
-    redis.disconnect()
-  })
-})
+process.once('SIGTERM', () => server.close(() => void close()))
+
+async function close(): Promise<void> {
+  await once.close()
+  await pool.end()
+  redis.disconnect()
+}

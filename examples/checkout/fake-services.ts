@@ -20,7 +20,11 @@ export function fakeServices(): Server {
   })
 }
 
-async function take(kind: Map<string, Done>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function take(
+  kind: Map<string, Done>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const key = String(request.headers['idempotency-key'])
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk)

@@ -7,7 +7,12 @@ import { checkout } from './app.ts'
 import { createOrders, postgresOrders } from './orders.ts'
 import { mailAt, paymentsAt } from './services.ts'
 
-const { DATABASE_URL, RECORDS = 'records.db', SERVICES_URL = 'http://127.0.0.1:4000', PORT = '3000' } = process.env
+const {
+  DATABASE_URL,
+  RECORDS = 'records.db',
+  SERVICES_URL = 'http://127.0.0.1:4000',
+  PORT = '3000',
+} = process.env
 const pool = new Pool({ connectionString: DATABASE_URL })
 await pool.query(createOrders)
 
@@ -30,9 +35,9 @@ const server = app.listen(Number(PORT), '127.0.0.1', () => {
   const address = server.address()
   if (typeof address === 'object') console.log(`http://127.0.0.1:${address?.port}/orders`)
 })
-process.once('SIGTERM', () => {
-  server.close(async () => {
-    await once.close()
-    await pool.end()
-  })
-})
+process.once('SIGTERM', () => server.close(() => void close()))
+
+async function close(): Promise<void> {
+  await once.close()
+  await pool.end()
+}

@@ -75,7 +75,12 @@ async function answers(port: number, server: ServerProcess): Promise<void> {
     `mariadbd answers on port ${port}`,
     async () => {
       if (!server.running) throw new Error(`mariadbd ended: ${server.output()}`)
-      const connection = await createConnection({ host: '127.0.0.1', port, user: 'root', connectTimeout: 1_000 })
+      const connection = await createConnection({
+        host: '127.0.0.1',
+        port,
+        user: 'root',
+        connectTimeout: 1_000,
+      })
       try {
         await connection.query('CREATE DATABASE IF NOT EXISTS hapax')
         return true

@@ -31,8 +31,5 @@ export function finishedStep(
 
 /** In JSON, anything that is not ASCII is part of a string, where an escape stands for it. */
 function ascii(json: string): string {
-  return json.replaceAll(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return json.replaceAll(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

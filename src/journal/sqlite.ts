@@ -170,10 +170,7 @@ function addStep(tables: JournalTables, { step }: TransactionRequest, result: St
   return true
 }
 
-function syncResult(
-  { step }: TransactionRequest,
-  returned: StepResult | Promise<StepResult>,
-): StepResult {
+function syncResult({ step }: TransactionRequest, returned: StepResult | Promise<StepResult>): StepResult {
   if (!(returned instanceof Promise)) return returned
   returned.catch(() => {})
   throw new IdempotencyError(

@@ -9,7 +9,7 @@ import { stopCases } from './checkout/stop-cases.ts'
 const leaseMs = 800
 /** A process that is only slow keeps it. */
 const longerLeaseMs = 2_000
-const options = { everyPoints: { rerun: 8, refuse: 15 }, timeoutMs: 120_000 }
+const options = { everyPoints: { rerun: 12, refuse: 20 }, timeoutMs: 120_000 }
 
 const postgres = await servers(() => startPostgres())
 if (postgres !== undefined) {
@@ -27,9 +27,5 @@ if (both !== undefined) {
   killCases('Redis and MariaDB', () => CheckoutSite.onMariaDb(mariaDb.url, redis.url, leaseMs), options)
   // After the end of the charge: SET, START TRANSACTION, INSERT, the last statement.
   const points = { inFunction: 4, behindFence: 5 }
-  stopCases(
-    'Redis and MariaDB',
-    () => CheckoutSite.onMariaDb(mariaDb.url, redis.url, longerLeaseMs),
-    points,
-  )
+  stopCases('Redis and MariaDB', () => CheckoutSite.onMariaDb(mariaDb.url, redis.url, longerLeaseMs), points)
 }

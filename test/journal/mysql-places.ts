@@ -52,7 +52,10 @@ function connect(url: string, database: string, options: ConnectOptions = {}): C
   }
 }
 
-function hooked(pool: ReturnType<typeof createPool>, onCommit: CommitHook): Parameters<typeof mysqlJournal>[0] {
+function hooked(
+  pool: ReturnType<typeof createPool>,
+  onCommit: CommitHook,
+): Parameters<typeof mysqlJournal>[0] {
   return {
     query: (text, values) => pool.query(text, values),
     getConnection: async () => {

@@ -68,9 +68,7 @@ export const viaPg: Driver = (url, onCommit) => {
       return result
     }
   }
-  const pool = new Pool({ connectionString: url, max: 5, Client: HookedClient } as ConstructorParameters<
-    typeof Pool
-  >[0])
+  const pool = new Pool({ connectionString: url, max: 5, Client: HookedClient })
   pool.on('error', () => {})
   return {
     client: pool,

@@ -185,7 +185,7 @@ export function sqliteSubject(
     },
     effects: async (path, effect) => {
       const row = openAt(path).prepare('SELECT count(*) AS count FROM effect WHERE name = ?').get(effect)
-      return Number((row as { count: number }).count)
+      return (row as { count: number }).count
     },
     begin: (path) => transactionOn(path, true),
     idle: (path) => transactionOn(path, false),

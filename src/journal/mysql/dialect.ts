@@ -37,7 +37,9 @@ export class MysqlDialect implements Dialect {
   async prepare(): Promise<void> {
     try {
       this.#isMariaDb = await isMariaDb(connectionTo(this.#pool))
-      await withConnection(this.#pool, (connection) => outcomeOf(() => prepareSchema(connection, this.#settings)))
+      await withConnection(this.#pool, (connection) =>
+        outcomeOf(() => prepareSchema(connection, this.#settings)),
+      )
     } catch (error) {
       throw journalError(error)
     }
@@ -101,7 +103,11 @@ export class MysqlDialect implements Dialect {
     })
   }
 
-  async lockHead(transaction: Connection, id: string, strength: 'share' | 'alone'): Promise<Head | undefined> {
+  async lockHead(
+    transaction: Connection,
+    id: string,
+    strength: 'share' | 'alone',
+  ): Promise<Head | undefined> {
     const text = strength === 'share' ? sql.shareHeadSql : sql.lockHeadSql
     const { rows } = await transaction.query(text, [encodeText(id)])
     return headIn(rows[0])

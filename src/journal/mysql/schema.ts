@@ -29,7 +29,8 @@ export async function prepareSchema(
   if ((await currentVersion(connection)) >= schemaVersion) return
   if (!migrate) throw missingTables('mysql', 'The database')
   const { rows } = await connection.query(`SELECT GET_LOCK(${lockName}, ${lockSeconds})`)
-  if (Number(rows[0]?.[0]) !== 1) throw new IdempotencyError('store-failed', 'Another process migrates the journal.')
+  if (Number(rows[0]?.[0]) !== 1)
+    throw new IdempotencyError('store-failed', 'Another process migrates the journal.')
   try {
     const version = await currentVersion(connection)
     const missing = migrations.filter((migration) => migration.version > version)

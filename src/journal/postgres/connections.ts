@@ -108,7 +108,11 @@ function postgresJsConnection(sql: PostgresJsExecutor): Connection {
 function replyOf(result: unknown): Reply {
   const rows: unknown = Array.isArray(result) ? result : rowsIn(result)
   if (!Array.isArray(rows)) {
-    throw invalidOption('within', 'something whose query(text, values) resolves to rows, or to { rows }', result)
+    throw invalidOption(
+      'within',
+      'something whose query(text, values) resolves to rows, or to { rows }',
+      result,
+    )
   }
   // By place, since a client may be set to rename columns.
   return { rows: rows.map((row: object) => (Array.isArray(row) ? row : Object.values(row))) }

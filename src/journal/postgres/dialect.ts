@@ -69,7 +69,9 @@ export class PostgresDialect implements Dialect {
     work: (transaction: Connection, native: unknown) => Promise<T>,
   ): Promise<T> {
     const settings = [
-      ...(idleMs === undefined ? [] : [`SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}`]),
+      ...(idleMs === undefined
+        ? []
+        : [`SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}`]),
       ...(isOwn ? [`SET LOCAL lock_timeout = ${Math.ceil(this.#settings.lockTimeoutMs)}`] : []),
     ]
     // What the journal does by itself must see in one statement what was committed before it, wherever it waited.
@@ -82,7 +84,11 @@ export class PostgresDialect implements Dialect {
     return results[0] as T
   }
 
-  async lockHead(transaction: Connection, id: string, strength: 'share' | 'alone'): Promise<Head | undefined> {
+  async lockHead(
+    transaction: Connection,
+    id: string,
+    strength: 'share' | 'alone',
+  ): Promise<Head | undefined> {
     const text = strength === 'share' ? this.#sql.shareHead : this.#sql.lockHead
     const { rows } = await transaction.query(text, [encodeText(id)])
     return headIn(rows[0])

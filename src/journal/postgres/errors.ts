@@ -40,6 +40,7 @@ const adviceByState = new Map([
 function detailOf(error: unknown): string {
   const { message } = nameAndMessage(error)
   if (message !== '') return message
-  if (error instanceof AggregateError) return error.errors.map((each) => nameAndMessage(each).message).join('; ')
+  if (error instanceof AggregateError)
+    return error.errors.map((each) => nameAndMessage(each).message).join('; ')
   return sqlState(error) ?? 'without a reason'
 }

@@ -26,7 +26,9 @@ export function prepareSchema(sql: SqliteDatabase, migrate: boolean): void {
 
 /** SQL that brings a database without the journal to this release's version. */
 export function migrationScript(): string {
-  const scripts = migrations.map(({ version, sql }) => `-- Version ${version}, to be run once.\n${sql.trimEnd()}`)
+  const scripts = migrations.map(
+    ({ version, sql }) => `-- Version ${version}, to be run once.\n${sql.trimEnd()}`,
+  )
   return `-- hapax: the journal, version ${schemaVersion}.\n\n${scripts.join('\n\n')}\n`
 }
 

@@ -42,12 +42,10 @@ export class JournalTables {
   renewHead(lease: HeldLease, keepMs: number): void {
     const id = encodeText(lease.id)
     this.#run('DELETE FROM hapax_step WHERE id = ?', [id])
-    this.#run('INSERT OR REPLACE INTO hapax_journal (id, token, fingerprint, keep_until_ms) VALUES (?, ?, ?, ?)', [
-      id,
-      lease.token,
-      lease.fingerprint,
-      Date.now() + keepMs,
-    ])
+    this.#run(
+      'INSERT OR REPLACE INTO hapax_journal (id, token, fingerprint, keep_until_ms) VALUES (?, ?, ?, ?)',
+      [id, lease.token, lease.fingerprint, Date.now() + keepMs],
+    )
   }
 
   putStep(lease: HeldLease, step: StepRecord): void {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertCode, finished, leaseOf, mustOpen, mustRecord, rejection, next, transact } from './kit.ts'
 import type { JournalCase } from './subject.ts'
@@ -7,6 +8,10 @@ class Refused extends Error {}
 
 function refuse(): never {
   throw new Refused('no')
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
 }
 
 export const transactionCases: readonly JournalCase[] = [
@@ -88,19 +93,17 @@ export const transactionCases: readonly JournalCase[] = [
       const { journal, connect, effects } = kit
       const late = leaseOf('k', 1)
       await mustOpen(journal, late)
-      let goOn = () => {}
-      const waiting = new Promise<void>((resolve) => (goOn = resolve))
-      let reached = () => {}
-      const under = new Promise<void>((resolve) => (reached = resolve))
+      const gate = new AbortController()
+      const reached = new AbortController()
       const after = async () => {
-        reached()
-        await waiting
+        reached.abort()
+        await aborted(gate.signal)
       }
       const running = transact(kit, journal, late, 'order', { after })
-      await under
+      await aborted(reached.signal)
       const lease = leaseOf('k', 2)
       assert.deepEqual(await mustOpen(await connect(), lease), [])
-      goOn()
+      gate.abort()
       assert.equal(await running, 'stale')
       assert.equal(await effects('order'), 0)
       assert.equal(await transact(kit, journal, lease, 'order'), 'written')
@@ -114,14 +117,14 @@ export const transactionCases: readonly JournalCase[] = [
       const { journal, effects } = kit
       const lease = leaseOf('k', 1)
       await mustOpen(journal, lease)
-      let arrived = 0
-      // Each waits until all have come so far.
-      const together = async () => {
-        arrived += 1
-        while (arrived < 4) await sleep(1)
-      }
       const names = ['a', 'b', 'c', 'd']
-      await Promise.all(names.map((name) => transact(kit, journal, lease, name, { after: together })))
+      const arrived: string[] = []
+      // Each waits until all have come so far.
+      const meet = async (name: string) => {
+        arrived.push(name)
+        while (arrived.length < names.length) await sleep(1)
+      }
+      await Promise.all(names.map((name) => transact(kit, journal, lease, name, { after: () => meet(name) })))
       for (const name of names) assert.equal(await effects(name), 1)
     },
   },

@@ -70,9 +70,13 @@ export function withPoints(inner: Store): Store {
  * it), and when the answer is there and nobody has looked at it.
  */
 function watchSockets(): void {
-  const prototype = Socket.prototype as unknown as Record<string, (this: Socket, ...given: unknown[]) => unknown>
+  const prototype = Socket.prototype as unknown as Record<
+    string,
+    (this: Socket, ...given: unknown[]) => unknown
+  >
   const { _writeGeneric: write, push } = prototype
-  if (write === undefined || push === undefined) throw new Error('This Node writes to sockets in another way.')
+  if (write === undefined || push === undefined)
+    throw new Error('This Node writes to sockets in another way.')
   const nameOf = (socket: Socket) => settings?.peers[socket.remotePort ?? 0]
   prototype['_writeGeneric'] = function (...given) {
     const name = nameOf(this)

@@ -91,7 +91,10 @@ export class CheckoutSite {
   /** How often each effect of a customer's happened: charges, orders and receipts. */
   async effects(customer: number): Promise<readonly number[]> {
     const list = async (kind: string) =>
-      (await (await fetch(`${this.#servicesUrl}/${kind}`)).json()) as Array<{ cents?: number; email?: string }>
+      (await (await fetch(`${this.#servicesUrl}/${kind}`)).json()) as Array<{
+        cents?: number
+        email?: string
+      }>
     const [charges, mails] = await Promise.all([list('charges'), list('mails')])
     return [
       charges.filter(({ cents }) => cents === customer).length,

@@ -21,25 +21,28 @@ export function stopCases(name: string, open: () => Promise<CheckoutSite>, point
     test.concurrent.each([
       ['inside the function of a transaction', points.inFunction, 3_001],
       ['between the last statement of a transaction and COMMIT', points.behindFence, 3_002],
-    ])('%s: nobody waits for it, and it rolls back when it wakes up', async (_where, stopAtAnswer, customer) => {
-      const survivor = await site.start('rerun')
-      const stalled = await site.start('rerun', { stopAtAnswer })
-      const first = stalled.order(customer)
-      await Promise.race([stalled.stopped(), first])
-      expect(await site.effects(customer)).toEqual([1, 0, 0])
+    ])(
+      '%s: nobody waits for it, and it rolls back when it wakes up',
+      async (_where, stopAtAnswer, customer) => {
+        const survivor = await site.start('rerun')
+        const stalled = await site.start('rerun', { stopAtAnswer })
+        const first = stalled.order(customer)
+        await Promise.race([stalled.stopped(), first])
+        expect(await site.effects(customer)).toEqual([1, 0, 0])
 
-      const answer = await survivor.orderUntilSettled(customer)
-      expect(stalled.isStopped()).toBe(true)
-      expect(answer).toMatchObject({ status: 201, replayed: false })
-      expect(await site.effects(customer)).toEqual([1, 1, 1])
+        const answer = await survivor.orderUntilSettled(customer)
+        expect(stalled.isStopped()).toBe(true)
+        expect(answer).toMatchObject({ status: 201, replayed: false })
+        expect(await site.effects(customer)).toEqual([1, 1, 1])
 
-      stalled.signal('SIGCONT')
-      expect(await first).toMatchObject({ status: 409, body: expect.stringContaining('outcome-unknown') })
-      expect(await site.effects(customer)).toEqual([1, 1, 1])
-      expect(await survivor.order(customer)).toEqual({ ...answer, replayed: true })
-      // It lives on, with connections that work.
-      expect(await stalled.order(customer + 10)).toMatchObject({ status: 201 })
-      expect(await site.effects(customer + 10)).toEqual([1, 1, 1])
-    })
+        stalled.signal('SIGCONT')
+        expect(await first).toMatchObject({ status: 409, body: expect.stringContaining('outcome-unknown') })
+        expect(await site.effects(customer)).toEqual([1, 1, 1])
+        expect(await survivor.order(customer)).toEqual({ ...answer, replayed: true })
+        // It lives on, with connections that work.
+        expect(await stalled.order(customer + 10)).toMatchObject({ status: 201 })
+        expect(await site.effects(customer + 10)).toEqual([1, 1, 1])
+      },
+    )
   })
 }
