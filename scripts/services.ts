@@ -1,4 +1,5 @@
-// Starts servers and keeps them until Ctrl-C: `node scripts/services.ts redis redis-cluster redis-sentinel postgres mariadb`.
+// Starts servers and keeps them until Ctrl-C: `node scripts/services.ts redis redis-cluster redis-sentinel postgres
+// mariadb`.
 // `--append-only` lets the single Redis write each change to its disk before it answers.
 import {
   startMariaDb,

@@ -1,7 +1,7 @@
 // Server processes for tests and benchmarks: each in a temporary folder, on loopback, and stopped by its pid.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,8 @@ export interface SpawnCommand {
   readonly args: readonly string[]
   /** Whom to run it as; default: whoever runs this. */
   readonly identity?: Identity
+  /** Variables to set besides those of this process. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export interface Identity {
@@ -61,6 +63,7 @@ export function spawnServer(launcher: Launcher, args: readonly string[], folder:
   const child = spawn(command.file, command.args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...command.environment },
     ...command.identity,
   })
   let output = ''
@@ -114,6 +117,18 @@ function outliveNobody(child: ChildProcess, pid: number, folder: string): void {
   Reflect.get(guard.stdin, 'unref')?.call(guard.stdin)
   // The server is gone, and another process may get its number.
   child.once('exit', () => guard.stdin.end('\n'))
+}
+
+/** Whom to run a program as that refuses to run as root. Undefined where this process is not root's. */
+export function unprivileged(): Identity | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const entries = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  const entry = entries.find(([name]) => name === 'postgres') ?? entries.find(([name]) => name === 'nobody')
+  if (entry === undefined)
+    throw new Error('This program does not run as root, and there is no other user to run it as.')
+  return { uid: Number(entry[2]), gid: Number(entry[3]) }
 }
 
 /** A port of the loopback interface that nobody listened on a moment ago. */

@@ -1,5 +1,5 @@
 // Finds a way to run a server's program: on this machine, else by Docker, else by apt where that is allowed.
-import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Launcher } from './processes.ts'
@@ -17,7 +17,7 @@ export interface Program {
 
 /** Nothing on this machine can run the server. Tests skip loudly then, but fail where `CI` is set. */
 export class ServiceMissing extends Error {
-  constructor(program: Program) {
+  constructor(program: Pick<Program, 'file' | 'package'>) {
     super(
       `There is no ${program.file} on this machine, no Docker engine answers, and installing was not allowed. ` +
         `Install "${program.package}", or set HAPAX_INSTALL=1 to let apt do it (as root).`,
@@ -50,7 +50,7 @@ function find(program: Program): Launcher {
 }
 
 /** The program's file on this machine, if it is there. */
-export function locate(program: Program): string | undefined {
+export function locate(program: Pick<Program, 'file' | 'folders'>): string | undefined {
   const searched = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin']
   const folders = [...searched, ...globSync([...(program.folders ?? [])])]
   return folders.map((folder) => join(folder, program.file)).find((path) => existsSync(path))
@@ -104,12 +104,26 @@ export function mayInstall(): boolean {
   return allowed && process.getuid?.() === 0
 }
 
+/** Installs a package of Debian's. Waits for another apt that runs at the same time. */
 export function install(name: string): void {
-  const options = {
-    stdio: ['ignore', 'ignore', 'inherit'] as ['ignore', 'ignore', 'inherit'],
-    timeout: 240_000,
-  }
+  aptGet('update')
+  aptGet('install', '--yes', '--no-install-recommends', name)
+}
+
+function aptGet(...args: readonly string[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
-  execFileSync('apt-get', ['update'], { ...options, env })
-  execFileSync('apt-get', ['install', '--yes', '--no-install-recommends', name], { ...options, env })
+  for (let attempt = 1; ; attempt += 1) {
+    const { status, stderr } = spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: 300_000,
+      env,
+    })
+    if (status === 0) return
+    const words = stderr.toString()
+    // The lock on the lists of packages knows no time-out of its own.
+    if (attempt === 20 || !/lock/i.test(words)) {
+      throw new Error(`apt-get ${args.join(' ')} failed: ${words}`)
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000)
+  }
 }

@@ -58,7 +58,7 @@ export function noTransaction({ step }: TransactionRequest): IdempotencyError {
   )
 }
 
-export function overlapping({ step }: TransactionRequest): IdempotencyError {
+function overlapping({ step }: TransactionRequest): IdempotencyError {
   return new IdempotencyError(
     'invalid-step',
     `transaction(${JSON.stringify(step?.name ?? '')}) began while another step runs in the transaction that it was given. ` +

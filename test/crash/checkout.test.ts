@@ -9,7 +9,7 @@ import { stopCases } from './checkout/stop-cases.ts'
 const leaseMs = 800
 /** A process that is only slow keeps it. */
 const longerLeaseMs = 2_000
-const options = { everyPoints: { rerun: 12, refuse: 20 }, timeoutMs: 120_000 }
+const options = { everyPoints: { rerun: 14, refuse: 24 }, timeoutMs: 120_000 }
 
 const postgres = await servers(() => startPostgres())
 if (postgres !== undefined) {

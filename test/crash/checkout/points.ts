@@ -25,7 +25,7 @@ export function arm(chosen: PointSettings): void {
   settings ??= chosen
 }
 
-export function reach(name: string): void {
+function reach(name: string): void {
   if (settings === undefined) return
   count += 1
   appendFileSync(settings.log, `${name}\n`)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CheckoutSite } from './site.ts'
+import type { CheckoutProcess, CheckoutSite } from './site.ts'
 
 /** At which answer of the database, after the charge, a process stands still. */
 export interface StopPoints {
@@ -13,8 +13,10 @@ export interface StopPoints {
 export function stopCases(name: string, open: () => Promise<CheckoutSite>, points: StopPoints): void {
   describe(`a checkout that stands still on ${name}`, { timeout: 60_000 }, () => {
     let site: CheckoutSite
+    let survivor: CheckoutProcess
     beforeAll(async () => {
       site = await open()
+      survivor = await site.start('rerun')
     })
     afterAll(() => site.close())
 
@@ -24,7 +26,6 @@ export function stopCases(name: string, open: () => Promise<CheckoutSite>, point
     ])(
       '%s: nobody waits for it, and it rolls back when it wakes up',
       async (_where, stopAtAnswer, customer) => {
-        const survivor = await site.start('rerun')
         const stalled = await site.start('rerun', { stopAtAnswer })
         const first = stalled.order(customer)
         await Promise.race([stalled.stopped(), first])
