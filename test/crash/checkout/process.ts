@@ -38,20 +38,26 @@ async function onPostgres() {
   const { Pool } = await import('pg')
   const { postgresOrders } = await import('../../../examples/checkout/orders.ts')
   const { postgresJournal } = await import('../../../src/journal/postgres.ts')
-  const { sqliteStore } = await import('../../../src/stores/sqlite.ts')
   const journal = postgresJournal(new Pool({ connectionString: setup.database }), { lockTimeout: '8s' })
-  return checkoutOn(sqliteStore(setup.records, { busyTimeout: '8s' }), journal, postgresOrders)
+  return checkoutOn(await openRecords(), journal, postgresOrders)
 }
 
 async function onMariaDb() {
-  const { Redis } = await import('ioredis')
   const { createPool } = await import('mysql2/promise')
   const { mariaDbOrders } = await import('../../../examples/checkout-mariadb/orders.ts')
   const { mysqlJournal } = await import('../../../src/journal/mysql.ts')
-  const { redisStore } = await import('../../../src/stores/redis.ts')
   const journal = mysqlJournal(createPool({ uri: setup.database }), { lockTimeout: '8s' })
-  const store = redisStore(new Redis(setup.records), { silence: ['redis-not-persistent'] })
-  return checkoutOn(store, journal, mariaDbOrders)
+  return checkoutOn(await openRecords(), journal, mariaDbOrders)
+}
+
+async function openRecords(): Promise<Store> {
+  if (!setup.records.startsWith('redis:')) {
+    const { sqliteStore } = await import('../../../src/stores/sqlite.ts')
+    return sqliteStore(setup.records, { busyTimeout: '8s' })
+  }
+  const { Redis } = await import('ioredis')
+  const { redisStore } = await import('../../../src/stores/redis.ts')
+  return redisStore(new Redis(setup.records), { silence: ['redis-not-persistent'] })
 }
 
 function checkoutOn<Transaction>(store: Store, journal: Journal, orders: Orders<Transaction>) {

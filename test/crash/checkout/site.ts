@@ -46,7 +46,8 @@ export class CheckoutSite {
     this.#closeDatabase = database.close
   }
 
-  static async onPostgres(url: string, leaseMs: number): Promise<CheckoutSite> {
+  /** @param redis Where records are; default: a file of SQLite. */
+  static async onPostgres(url: string, leaseMs: number, redis?: string): Promise<CheckoutSite> {
     const pool = new Pool({ connectionString: url, max: 2 })
     await pool.query(createOrders)
     const count = async (email: string) => {
@@ -54,7 +55,7 @@ export class CheckoutSite {
       return (await pool.query<{ count: number }>(text, [email])).rows[0]?.count ?? 0
     }
     return new CheckoutSite(
-      { kind: 'postgres', database: url, leaseMs },
+      { kind: 'postgres', database: url, leaseMs, ...(redis !== undefined && { records: redis }) },
       { count, close: () => pool.end() },
       await listening(),
     )
