@@ -5,7 +5,7 @@ import { servers } from '../support/servers.ts'
 import { killCases } from './checkout/kill-cases.ts'
 import { CheckoutSite } from './checkout/site.ts'
 
-const leaseMs = 800
+const leaseMs = 1_500
 const options = { everyPoints: { rerun: 1, refuse: 1 }, timeoutMs: 900_000 }
 
 const postgres = await servers(() => startPostgres())

@@ -13,7 +13,10 @@ export async function mysqlPlace(url: string): Promise<Place> {
     const [rows] = await control.query<RowDataPacket[]>(`SELECT COUNT(*) AS count FROM ${database}.${table}`)
     return Number(rows[0]?.['count'])
   }
+  const own = new URL(url)
+  own.pathname = `/${database}`
   return {
+    name: own.href,
     connect: (options) => connect(url, database, options),
     run: async (sql) => void (await control.query(`USE ${database}; ${sql}`)),
     count,

@@ -7,6 +7,8 @@ import { mysqlSubject } from '../support/journals.ts'
 import { servers } from '../support/servers.ts'
 import { wholeContract } from './apis.ts'
 import { mysqlPlace } from './mysql-places.ts'
+import { mysqlRecipes } from './mysql-recipes.ts'
+import { recipeCases } from './recipes.ts'
 import { serverCases } from './server-cases.ts'
 
 const server = await servers(() => startMariaDb())
@@ -27,4 +29,11 @@ if (server !== undefined) {
     transactionTrips: 6,
   }
   serverCases('MariaDB', about, () => mysqlPlace(url))
+  for (const [library, open] of Object.entries(mysqlRecipes)) {
+    recipeCases(
+      library,
+      () => mysqlPlace(url),
+      ({ name }) => open(name),
+    )
+  }
 }

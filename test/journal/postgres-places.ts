@@ -24,6 +24,7 @@ export async function postgresPlace(url: string, driver: Driver): Promise<Place>
     return rows[0]?.count ?? 0
   }
   return {
+    name: schema,
     connect: (options) => connect(url, schema, driver, options),
     run: async (sql) => void (await control.query(sql.replaceAll('$schema', `"${schema}"`))),
     count,

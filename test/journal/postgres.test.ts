@@ -7,6 +7,8 @@ import { pgSubject, postgresJsSubject } from '../support/journals.ts'
 import { servers } from '../support/servers.ts'
 import { contractForOtherDrivers, wholeContract } from './apis.ts'
 import { postgresPlace, viaPg, viaPostgresJs } from './postgres-places.ts'
+import { postgresRecipes } from './postgres-recipes.ts'
+import { recipeCases } from './recipes.ts'
 import { serverCases } from './server-cases.ts'
 
 const server = await servers(() => startPostgres())
@@ -31,4 +33,8 @@ if (server !== undefined) {
   serverCases('Postgres with postgres.js', { ...about, transactionTrips: 5 }, () =>
     postgresPlace(url, viaPostgresJs),
   )
+  const newPlace = () => postgresPlace(url, viaPg)
+  for (const [library, open] of Object.entries(postgresRecipes)) {
+    recipeCases(library, newPlace, ({ name }) => open(url, name))
+  }
 }

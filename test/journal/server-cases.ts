@@ -9,6 +9,8 @@ import { countRoundTrips, type RoundTrips } from '../support/round-trips.ts'
 
 /** One database of a server. */
 export interface Place {
+  /** The URL of a database, or the name of a schema in it. */
+  readonly name: string
   /** As it is, or by another port. */
   connect(options?: ConnectOptions): Connected
   /** Runs SQL on a connection of its own. */

@@ -1,4 +1,5 @@
 import { IdempotencyError, isIdempotencyError, nameAndMessage } from '../../core/errors.ts'
+import { findInCauses } from '../causes.ts'
 
 /** What the driver threw, as an error that says in plain words what to do about it. */
 export function journalError(error: unknown): IdempotencyError {
@@ -18,8 +19,7 @@ export function isMissingTable(error: unknown): boolean {
 
 /** https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html */
 export function errorNumber(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || !('errno' in error)) return undefined
-  return typeof error.errno === 'number' ? error.errno : undefined
+  return findInCauses(error, ({ errno }) => (typeof errno === 'number' ? errno : undefined))
 }
 
 const adviceByNumber = new Map([

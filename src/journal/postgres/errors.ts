@@ -1,4 +1,5 @@
 import { IdempotencyError, isIdempotencyError, nameAndMessage } from '../../core/errors.ts'
+import { findInCauses } from '../causes.ts'
 
 /** What the driver threw, as an error that says in plain words what to do about it. */
 export function journalError(error: unknown): IdempotencyError {
@@ -20,8 +21,11 @@ export function isMissingTable(error: unknown): boolean {
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html; both drivers put it into `code`. */
 export function sqlState(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
+  return findInCauses(error, ({ code }) => (typeof code === 'string' && isState(code) ? code : undefined))
+}
+
+function isState(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code)
 }
 
 const adviceByState = new Map([

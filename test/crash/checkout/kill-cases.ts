@@ -9,6 +9,8 @@ export interface KillOptions {
 
 const calls = ['store.claim begins', 'store.complete ended', 'database was asked', 'services answered']
 
+const leaseLost = 'could not be renewed in time'
+
 /** Few enough for two cores, and enough to use the time that leases take to end. */
 const atOnce = 4
 
@@ -89,8 +91,9 @@ export function killCases(
           const customer = newCustomer()
           const doomed = await site.start(recovery, { killAt })
           const answer = await orderOrEnd(doomed, customer)
-          // A run may have fewer calls than the first one had: packets come together or apart.
-          if (answer !== undefined) expect(answer.status).toBe(201)
+          // A run may have fewer calls than the first one had: packets come together or apart. On a busy machine one may
+          // also lose its lease.
+          if (answer !== undefined && answer.status !== 201) expect(answer.body).toContain(leaseLost)
           await judge(customer, doomed.points())
         }
       }
