@@ -39,11 +39,16 @@ export async function mysqlPlace(url: string): Promise<Place> {
 }
 
 function connect(url: string, database: string, options: ConnectOptions = {}): Connected {
-  const { port, onCommit, ...others } = options
+  const { port, onCommit, isolation, ...others } = options
   const target = new URL(url)
   target.pathname = `/${database}`
   if (port !== undefined) target.port = String(port)
   const pool = createPool({ uri: target.href, connectionLimit: 5 })
+  if (isolation !== undefined) {
+    pool.pool.on('connection', (connection) => {
+      connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`)
+    })
+  }
   const journal = mysqlJournal(onCommit === undefined ? pool : hooked(pool, onCommit), others)
   let closing: Promise<void> | undefined
   return {
@@ -64,9 +69,10 @@ function hooked(
     getConnection: async () => {
       const connection = await pool.getConnection()
       return {
-        query: (text, values) => {
+        query: async (text, values) => {
           if (text !== 'COMMIT') return connection.query(text, values)
-          onCommit.before()
+          const delay = onCommit.before()
+          if (delay !== undefined) await delay
           const result = connection.query(text, values)
           onCommit.after()
           return result

@@ -27,6 +27,7 @@ if (server !== undefined) {
     newerSchema: 'UPDATE hapax_journal_meta SET schema_version = 9, min_reader = 9',
     // The settings, START TRANSACTION, the statement, the step, COMMIT, and the settings as they were.
     transactionTrips: 6,
+    canDelayCommit: true,
   }
   serverCases('MariaDB', about, () => mysqlPlace(url))
   for (const [library, open] of Object.entries(mysqlRecipes)) {

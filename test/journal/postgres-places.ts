@@ -46,9 +46,10 @@ export async function postgresPlace(url: string, driver: Driver): Promise<Place>
 }
 
 function connect(url: string, schema: string, driver: Driver, options: ConnectOptions = {}): Connected {
-  const { port, onCommit, ...others } = options
+  const { port, onCommit, isolation, ...others } = options
   const target = new URL(url)
   if (port !== undefined) target.port = String(port)
+  if (isolation !== undefined) target.searchParams.set('options', settingOf(isolation))
   const { client, addEffect, close } = driver(target.href, onCommit)
   const journal = postgresJournal(client, { schema, ...others })
   let closing: Promise<void> | undefined
@@ -59,13 +60,22 @@ function connect(url: string, schema: string, driver: Driver, options: ConnectOp
   }
 }
 
+function settingOf(isolation: string): string {
+  return `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+}
+
 export const viaPg: Driver = (url, onCommit) => {
   class HookedClient extends Client {
     override query(...given: unknown[]): never {
-      const isCommit = given[0] === 'COMMIT'
-      if (isCommit) onCommit?.before()
-      const result = Reflect.apply(super.query, this, given) as never
-      if (isCommit) onCommit?.after()
+      if (given[0] !== 'COMMIT') return Reflect.apply(super.query, this, given) as never
+      return this.#commit(given) as never
+    }
+
+    async #commit(given: unknown[]): Promise<unknown> {
+      const delay = onCommit?.before()
+      if (delay !== undefined) await delay
+      const result = Reflect.apply(super.query, this, given) as Promise<unknown>
+      onCommit?.after()
       return result
     }
   }
@@ -86,7 +96,7 @@ export const viaPostgresJs: Driver = (url, onCommit) => {
     onnotice: () => {},
     debug: (_connection, query) => {
       if (query !== 'commit') return
-      onCommit?.before()
+      void onCommit?.before()
       onCommit?.after()
     },
   })

@@ -29,8 +29,10 @@ if (server !== undefined) {
     newerSchema: 'UPDATE $schema.hapax_journal_meta SET schema_version = 9, min_reader = 9',
   }
   // BEGIN with the settings, the statement, the step, COMMIT; postgres.js sends its settings by themselves.
-  serverCases('Postgres with pg', { ...about, transactionTrips: 4 }, () => postgresPlace(url, viaPg))
-  serverCases('Postgres with postgres.js', { ...about, transactionTrips: 5 }, () =>
+  serverCases('Postgres with pg', { ...about, transactionTrips: 4, canDelayCommit: true }, () =>
+    postgresPlace(url, viaPg),
+  )
+  serverCases('Postgres with postgres.js', { ...about, transactionTrips: 5, canDelayCommit: false }, () =>
     postgresPlace(url, viaPostgresJs),
   )
   const newPlace = () => postgresPlace(url, viaPg)

@@ -28,12 +28,15 @@ export interface ConnectOptions {
   readonly cleanEvery?: number
   readonly lockTimeout?: number
   readonly migrate?: boolean
+  /** The isolation of whoever does not say otherwise. */
+  readonly isolation?: 'read committed' | 'serializable'
   /** Called just before COMMIT is sent, and just after. */
   readonly onCommit?: CommitHook
 }
 
 export interface CommitHook {
-  before(): void
+  /** COMMIT waits for it, where it returns a promise and the driver lets us. */
+  before(): void | Promise<void>
   after(): void
 }
 
@@ -50,6 +53,8 @@ export interface About {
   readonly newerSchema: string
   /** Of a whole transactional step with one statement of the application's: BEGIN and COMMIT included. */
   readonly transactionTrips: number
+  /** A test can hold COMMIT back. */
+  readonly canDelayCommit: boolean
 }
 
 export function serverCases(name: string, about: About, newPlace: () => Promise<Place>): void {
@@ -114,6 +119,51 @@ export function serverCases(name: string, about: About, newPlace: () => Promise<
       await letGo()
       await mustOpen(journal, leaseOf('held', 2))
     })
+
+    test.concurrent.for(about.canDelayCommit ? isolations : [])(
+      'an opening waits for a transaction that is about to commit, and sees its step (%s)',
+      async (isolation) => {
+        const id = `closing ${isolation}`
+        const other = connect({ isolation })
+        let opening: Promise<unknown> | undefined
+        let isOpen = false
+        let wasOpenBeforeCommit = false
+        const before = async () => {
+          opening ??= mustOpen(other.journal, leaseOf(id, 2)).finally(() => (isOpen = true))
+          await sleep(300)
+          wasOpenBeforeCommit = isOpen
+        }
+        const connected = connect({ isolation, onCommit: first({ before, after: () => {} }) })
+        await mustOpen(connected.journal, leaseOf(id, 1))
+        expect(await step(connected, id)).toBe('written')
+        expect(await opening).toMatchObject([{ name: 'order', state: 'finished' }])
+        expect(wasOpenBeforeCommit).toBe(false)
+      },
+    )
+
+    test.concurrent.for(isolations)(
+      'a transaction that was overtaken has no effect (%s)',
+      async (isolation) => {
+        const fresh = await newPlace()
+        const { journal, addEffect, close } = connect({ isolation }, fresh)
+        const lease = leaseOf('k', 1)
+        await mustOpen(journal, lease)
+        const overtaken = journal.transact({
+          step: { lease, name: 'order' },
+          work: async (native) => {
+            await addEffect(native)
+            await mustOpen(journal, leaseOf('k', 2))
+            return { kind: 'nothing' }
+          },
+        })
+        // Under a strict isolation the server may refuse before the journal does.
+        expect(await overtaken.catch(() => 'refused')).toMatch(/^(stale|refused)$/)
+        expect(await fresh.effects()).toBe(0)
+        expect(await mustOpen(journal, leaseOf('k', 3))).toEqual([])
+        await close()
+        await fresh.destroy()
+      },
+    )
 
     test.concurrent('one stopped transaction starves no other key', async () => {
       const connected = connect()
@@ -230,13 +280,15 @@ export function serverCases(name: string, about: About, newPlace: () => Promise<
   })
 }
 
+const isolations = ['read committed', 'serializable'] as const
+
 /** The question whether a COMMIT was carried out ends with one too. */
 function first({ before, after }: CommitHook): CommitHook {
   let commits = 0
   return {
     before: () => {
       commits += 1
-      if (commits === 1) before()
+      return commits === 1 ? before() : undefined
     },
     after: () => {
       if (commits === 1) after()
