@@ -1,11 +1,11 @@
-// Writes the numbered .sql files of each store into its migrations.ts, since only modules are compiled and
+// Writes the numbered .sql files of each store and journal into its migrations.ts, since only modules are compiled and
 // shipped. `--check` writes nothing and fails where a file is not current.
 import { globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const stores = fileURLToPath(new URL('../src/stores', import.meta.url))
-const folders = new Set(globSync(`${stores}/*/[0-9]*.sql`).map((path) => dirname(path)))
+const sources = fileURLToPath(new URL('../src', import.meta.url))
+const folders = new Set(globSync(`${sources}/{stores,journal}/*/[0-9]*.sql`).map((path) => dirname(path)))
 const stale = [...folders].filter((folder) => embed(folder) === 'stale')
 if (stale.length > 0) {
   process.stderr.write(`Not current: ${stale.join(', ')}. Run: node scripts/embed-sql.ts\n`)

@@ -1,6 +1,13 @@
-// Starts servers and keeps them until Ctrl-C: `node scripts/services.ts redis redis-cluster redis-sentinel postgres`.
+// Starts servers and keeps them until Ctrl-C: `node scripts/services.ts redis redis-cluster redis-sentinel postgres
+// mariadb`.
 // `--append-only` lets the single Redis write each change to its disk before it answers.
-import { startPostgres, startRedis, startRedisCluster, startRedisSentinel } from './services/index.ts'
+import {
+  startMariaDb,
+  startPostgres,
+  startRedis,
+  startRedisCluster,
+  startRedisSentinel,
+} from './services/index.ts'
 
 interface Running {
   /** A line for a shell to read. */
@@ -32,6 +39,10 @@ const starters: Readonly<Record<string, () => Promise<Running>>> = {
   postgres: async () => {
     const server = await startPostgres()
     return { line: `HAPAX_POSTGRES_URL=${server.url}`, stop: () => server.stop() }
+  },
+  mariadb: async () => {
+    const server = await startMariaDb()
+    return { line: `HAPAX_MYSQL_URL=${server.url}`, stop: () => server.stop() }
   },
 }
 

@@ -193,6 +193,8 @@ export class Engine implements LeaseKeeper {
       case 'mismatch':
         // The store forgot this key, and the journal did not.
         return this.#reject(call, held, 'key-reused')
+      case 'incomparable':
+        return this.#reject(call, held, 'outcome-unknown', { detail: incomparable })
       case 'unreadable':
         return this.#reject(call, held, 'outcome-unknown', { detail: unreadable })
     }

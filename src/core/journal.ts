@@ -32,15 +32,18 @@ export type JournalOpening =
   | { readonly kind: 'stale' }
   /** The steps of this id belong to another request. */
   | { readonly kind: 'mismatch' }
+  /** The journal's fingerprint and the lease's share no kind: nobody can tell whether they are one request. */
+  | { readonly kind: 'incomparable' }
 
 export interface TransactionRequest {
   /** Absent for a request without a key: then it is only a transaction. */
   readonly step?: { readonly lease: HeldLease; readonly name: string; readonly input?: string }
   /**
-   * The application's part, on the driver's own transaction. A throw rolls back. What it resolves to is written
-   * behind it.
+   * The application's part, on the driver's own transaction. A throw rolls back. What it returns is written
+   * behind it. Returns no promise where the application's function did not: a driver that is not asynchronous
+   * can tell.
    */
-  work(transaction: unknown): Promise<StepResult>
+  work(transaction: unknown): StepResult | Promise<StepResult>
   /** An open transaction of the application's, that commits or rolls back there. */
   readonly within?: unknown
 }

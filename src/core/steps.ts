@@ -171,13 +171,14 @@ export class Steps implements StepRunner {
     const written = await this.#transact(name, {
       step: { lease: this.#keeper.held, name, ...(input !== undefined && { input }) },
       ...(within !== undefined && { within }),
-      work: async (transaction) => {
-        // The journal hands out its driver's own transaction; only the application knows that type.
-        const kept = keptValue(await fn(transaction as Transaction))
-        requireKept(name, kept.result)
-        told[0] = kept.told
-        return kept.result
-      },
+      // The journal hands out its driver's own transaction; only the application knows that type.
+      work: (transaction) =>
+        after(fn(transaction as Transaction), (value) => {
+          const kept = keptValue(value)
+          requireKept(name, kept.result)
+          told[0] = kept.told
+          return kept.result
+        }),
     })
     if (written === 'stale') throw this.#loseLease()
     this.#standing.add(name)
@@ -277,11 +278,12 @@ export function unprotectedSteps(journal: Journal | undefined): StepRunner {
       const told: T[] = []
       await journal.transact({
         ...(within !== undefined && { within }),
-        work: async (transaction) => {
-          // See #transaction.
-          told.push(await fn(transaction as Transaction))
-          return { kind: 'nothing' }
-        },
+        // See #transaction.
+        work: (transaction) =>
+          after(fn(transaction as Transaction), (value) => {
+            told[0] = value
+            return { kind: 'nothing' }
+          }),
       })
       // The journal rejects unless `work` has run to its end.
       return told[0] as T
@@ -294,6 +296,15 @@ export function transactionUnavailable(name: string): IdempotencyError {
     'transaction-unavailable',
     `transaction("${name}") needs a journal in the application's database: set the "journal" option (hapax/journal), or use step().`,
   )
+}
+
+/** Goes on with the value, at once where it is no promise. */
+function after<T, Next>(value: T | Promise<T>, next: (value: T) => Next): Next | Promise<Next> {
+  return isPromise(value) ? Promise.resolve(value).then(next) : next(value)
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** Printable, and short enough to be an index's key anywhere. */

@@ -22,7 +22,7 @@ export interface OwnedDatabase extends SqliteDatabase {
 }
 
 /** Opens the file with the SQLite that comes with Node. */
-export function openWithNode(path: string): OwnedDatabase {
+export function openWithNode(path: string, caller = 'sqliteStore'): OwnedDatabase {
   // Looked up only when needed, so that hapax loads on a Node without it; `import` can't be undone or lazy
   // in CommonJS and ES modules alike.
   const sqlite = process.getBuiltinModule('node:sqlite')
@@ -30,7 +30,7 @@ export function openWithNode(path: string): OwnedDatabase {
     throw new IdempotencyError(
       'sqlite-missing',
       `Node ${process.version} has no node:sqlite, which came with Node 22.13. Use a newer Node, or give ` +
-        'sqliteStore() a database of libsql or better-sqlite3 instead of a path.',
+        `${caller}() a database of libsql or better-sqlite3 instead of a path.`,
     )
   }
   return new sqlite.DatabaseSync(path)

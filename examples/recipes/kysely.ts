@@ -1,0 +1,22 @@
+import { CompiledQuery, type QueryResult } from 'kysely'
+
+interface Transaction {
+  executeQuery<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>>
+}
+
+/** A transaction of Kysely on Postgres, as `within` takes it. */
+export function kyselyPostgres(trx: Transaction) {
+  return {
+    query: (text: string, values: unknown[] = []) => trx.executeQuery(CompiledQuery.raw(text, values)),
+  }
+}
+
+/** The same on MySQL or MariaDB. */
+export function kyselyMysql(trx: Transaction) {
+  return {
+    query: async (text: string, values: unknown[] = []) => {
+      const { numAffectedRows } = await trx.executeQuery(CompiledQuery.raw(text, values))
+      return { affectedRows: Number(numAffectedRows ?? 0) }
+    },
+  }
+}
