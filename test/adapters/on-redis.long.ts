@@ -1,0 +1,3 @@
+import { contractOnRedis } from '../support/adapters/on-redis.ts'
+
+await contractOnRedis()
