@@ -49,7 +49,7 @@ export function testAdapter(api: TestApi, subject: AdapterSubject): void {
 }
 
 /** The whole contract, by group. */
-export const adapterCases: Readonly<Record<string, readonly AdapterCase[]>> = {
+const adapterCases: Readonly<Record<string, readonly AdapterCase[]>> = {
   replay: replayCases,
   'the end of an answer': completionCases,
   disconnects: disconnectCases,
@@ -60,13 +60,13 @@ export const adapterCases: Readonly<Record<string, readonly AdapterCase[]>> = {
 }
 
 /** Why a case is left out for a subject, or `undefined` where it applies. */
-export function leftOut(rule: AdapterCase, subject: AdapterSubject): string | undefined {
+function leftOut(rule: AdapterCase, subject: AdapterSubject): string | undefined {
   const missing = rule.needs?.find((need) => subject.lacks?.[need] !== undefined)
   return missing && subject.lacks?.[missing]
 }
 
 /** Runs one case on servers of its own. Rejects where the adapter breaks the rule. */
-export async function tryAdapterCase(rule: AdapterCase, subject: AdapterSubject): Promise<void> {
+async function tryAdapterCase(rule: AdapterCase, subject: AdapterSubject): Promise<void> {
   const servers: AdapterServer[] = []
   const stores: Store[] = []
   const createStore = (): Store => {

@@ -39,9 +39,9 @@ export function killCases(
 
     test('rerun: ended at any call, one charge, one order, one receipt, one answer', async () => {
       const survivor = await site.start('rerun')
-      await endAtEach('rerun', everyPoints.rerun, async (customer, points) => {
+      await endAtEach('rerun', everyPoints.rerun, async (customer, passed) => {
         const answer = await survivor.orderUntilSettled(customer)
-        const where = `ended at ${points.length}: ${points.at(-1)}`
+        const where = `ended at ${passed.length}: ${passed.at(-1)}`
         expect(answer, where).toMatchObject({ status: 201 })
         expect(await site.effects(customer), where).toEqual([1, 1, 1])
         expect(await survivor.order(customer), where).toEqual({ ...answer, replayed: true })
@@ -50,9 +50,9 @@ export function killCases(
 
     test('refuse: never a second effect, and unknown only where nobody can know', async () => {
       const survivor = await site.start('refuse')
-      await endAtEach('refuse', everyPoints.refuse, async (customer, points) => {
+      await endAtEach('refuse', everyPoints.refuse, async (customer, passed) => {
         const answer = await survivor.orderUntilSettled(customer)
-        const where = `ended at ${points.length}: ${points.at(-1)}`
+        const where = `ended at ${passed.length}: ${passed.at(-1)}`
         const effects = await site.effects(customer)
         for (const times of effects) expect(times, where).toBeLessThanOrEqual(1)
         if (answer.status === 201) expect(effects, where).toEqual([1, 1, 1])
@@ -61,7 +61,7 @@ export function killCases(
             status: 409,
             body: expect.stringContaining('outcome-unknown'),
           })
-        expect(expectedStatuses(points), where).toContain(answer.status)
+        expect(expectedStatuses(passed), where).toContain(answer.status)
         expect(await survivor.order(customer), where).toMatchObject({
           status: answer.status,
           body: answer.body,

@@ -4,7 +4,7 @@ import { afterAll, describe, test } from 'vitest'
 import { startRedis } from '../../../scripts/services/index.ts'
 import { redisStore } from '../../../src/stores/redis.ts'
 import { testAdapter } from '../../../src/testing/adapter.ts'
-import { servers } from '../redis-servers.ts'
+import { servers } from '../servers.ts'
 import { adapterSubjects } from './index.ts'
 
 /** The adapter contract with the records in a real Redis: these groups of it, or all. */
