@@ -1,12 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
-// These start many processes, or judge an API by when its answers come: they run alone, one file at a time.
-const byTheClock = [
-  'test/checker/**/*.test.ts',
-  'test/crash/**/*.test.ts',
-  'test/cli/**/*.test.ts',
-  'test/browser/**/*.test.ts',
-]
+// These judge an API by when its answers come: they run alone, one file at a time.
+const byTheClock = ['test/checker/**/*.test.ts', 'test/cli/{demo,storm}.test.ts', 'test/browser/**/*.test.ts']
+// These start and stop many processes, and wait for leases: beside each other, and beside nothing else.
+const processes = ['test/crash/**/*.test.ts']
 // `npm run test:long` runs the longer forms instead: outages and failovers of real servers.
 const long = process.env['HAPAX_LONG'] === '1'
 
@@ -34,7 +31,7 @@ export default defineConfig({
               ...common,
               name: 'quick',
               include: ['test/**/*.test.ts'],
-              exclude: byTheClock,
+              exclude: [...byTheClock, ...processes],
               // Two cores are what CI has.
               maxWorkers: 2,
               sequence: { groupOrder: 0 },
@@ -43,10 +40,19 @@ export default defineConfig({
           {
             test: {
               ...common,
+              name: 'processes',
+              include: processes,
+              maxWorkers: 2,
+              sequence: { groupOrder: 1 },
+            },
+          },
+          {
+            test: {
+              ...common,
               name: 'by the clock',
               include: byTheClock,
               maxWorkers: 1,
-              sequence: { groupOrder: 1 },
+              sequence: { groupOrder: 2 },
             },
           },
         ],

@@ -70,7 +70,9 @@ describe('the packed package', () => {
       const importAll = subpaths
         .map((name) => `Object.keys(await import('${name}')).length > 0 || process.exit(3)`)
         .join('\n')
+      // Nest 12 is an ES module, so its CommonJS users are those of Nest 11.
       const requireAll = commonJs
+        .filter((name) => name !== 'hapax/nest')
         .map((name) => `Object.keys(require('${name}')).length > 0 || process.exit(3)`)
         .join('\n')
       // Without require(esm), what loads is CommonJS to the last file.
@@ -78,9 +80,11 @@ describe('the packed package', () => {
         process.versions.node === version ? [] : ['--no-experimental-require-module'],
       ].flat()
       expect(moduleOnly.map(nameOf)).toContain('hapax/client')
-      // The one peer that is imported: whoever imports hapax/react has it.
-      const peer = join(folder, 'node_modules/react')
-      if (!existsSync(peer)) symlinkSync(join(root, 'node_modules/react'), peer)
+      // The peers that are imported: whoever imports hapax/react or hapax/nest has them.
+      for (const name of ['react', '@nestjs', 'rxjs']) {
+        const peer = join(folder, 'node_modules', name)
+        if (!existsSync(peer)) symlinkSync(join(root, 'node_modules', name), peer)
+      }
       writeFileSync(join(folder, 'load.mjs'), importAll)
       writeFileSync(join(folder, 'load.cjs'), requireAll)
       await run(node, ['load.mjs'], { cwd: folder })

@@ -299,7 +299,7 @@ export function transactionUnavailable(name: string): IdempotencyError {
 }
 
 /** Goes on with the value, at once where it is no promise. */
-function after<T, Next>(value: T | Promise<T>, next: (value: T) => Next): Next | Promise<Next> {
+export function after<T, Next>(value: T | Promise<T>, next: (value: T) => Next): Next | Promise<Next> {
   return isPromise(value) ? Promise.resolve(value).then(next) : next(value)
 }
 

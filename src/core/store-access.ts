@@ -6,7 +6,7 @@ import type { Journal, JournalOpening, TransactionRequest } from './journal.ts'
 import { SealBroken } from './sealing.ts'
 import type { EngineSettings } from './settings.ts'
 import { attach, detach } from './shared-store.ts'
-import { transactionUnavailable } from './steps.ts'
+import { after, transactionUnavailable } from './steps.ts'
 import type {
   ClaimRequest,
   ClaimResult,
@@ -88,8 +88,9 @@ export class StoreAccess {
   /** Not bounded: the application's own work is in it. */
   async transact(held: HeldLease, name: string, request: TransactionRequest): Promise<WriteResult> {
     if (this.journal === undefined) throw transactionUnavailable(name)
-    const work = async (transaction: unknown) =>
-      this.#settings.sealing.sealResult(await request.work(transaction), name, held.id, held.token)
+    const { sealing } = this.#settings
+    const work = (transaction: unknown) =>
+      after(request.work(transaction), (result) => sealing.sealResult(result, name, held.id, held.token))
     return this.journal.transact({ ...request, work })
   }
 

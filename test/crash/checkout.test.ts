@@ -10,7 +10,7 @@ import { stopCases } from './checkout/stop-cases.ts'
 const leaseMs = 800
 /** A process that is only slow keeps it. */
 const longerLeaseMs = 2_000
-const options = { everyPoints: { rerun: 14, refuse: 24 }, timeoutMs: 120_000 }
+const options = { everyPoints: { rerun: 24, refuse: 40 }, timeoutMs: 120_000 }
 
 const started = await servers(() => Promise.all([startPostgres(), startMariaDb(), startRedis()]))
 if (started !== undefined) {
