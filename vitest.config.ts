@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 // These judge an API by when its answers come: they run alone, one file at a time.
@@ -6,6 +7,12 @@ const byTheClock = ['test/checker/**/*.test.ts', 'test/cli/{demo,storm}.test.ts'
 const processes = ['test/crash/**/*.test.ts']
 // `npm run test:long` runs the longer forms instead: outages and failovers of real servers.
 const long = process.env['HAPAX_LONG'] === '1'
+
+// Tests start some hundred processes of these sources, and each would strip and compile them anew. Coverage counts
+// what is compiled, so it goes without.
+if (!process.argv.some((argument) => argument.startsWith('--coverage'))) {
+  process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, '.cache/compile')
+}
 
 const common = { testTimeout: 20_000, hookTimeout: 30_000 }
 
