@@ -223,6 +223,39 @@ describe('answers', () => {
   })
 })
 
+describe('what is no answer', () => {
+  const read = async (): Promise<Response> => {
+    const response = new Response('once')
+    await response.text()
+    return response
+  }
+  it.each([
+    ['nothing', async () => undefined],
+    ['an object that only looks like one', async () => ({ status: 200, headers: [] })],
+    ['an answer that was read', read],
+    ['an answer that somebody else reads', async () => lockedResponse()],
+    ['an error of the network', async () => Response.error()],
+  ])('%s: recorded as a failure and thrown, so that its key is not in progress for ever', async (_, make) => {
+    let runs = 0
+    const handler = guard()(() => {
+      runs += 1
+      // What a handler without types may return.
+      return make() as Promise<Response>
+    })
+    await expect(handler(post())).rejects.toThrow(TypeError)
+    const replay = await handler(post())
+    expect(replay.status).toBe(500)
+    expect(replay.headers.get('idempotent-replayed')).toBe('true')
+    expect(runs).toBe(1)
+  })
+})
+
+function lockedResponse(): Response {
+  const response = new Response('once')
+  response.body?.getReader()
+  return response
+}
+
 it('answers with `respond`, which may be of any kind', async () => {
   const once = guard({
     required: true,

@@ -1,7 +1,7 @@
 import type { Finished } from '../../core/lease.ts'
 import type { HeaderList, StoredResponse } from '../../core/record.ts'
 import { entombed } from '../../core/tombstone.ts'
-import { CapturedBody } from '../node/captured-body.ts'
+import { CapturedBody } from '../captured-body.ts'
 import { CapturedStream } from './captured-stream.ts'
 import { wholeResponse } from './replay.ts'
 

@@ -1,7 +1,7 @@
 import type { Finished } from '../../core/lease.ts'
 import type { TombstoneReason } from '../../core/record.ts'
-import type { CapturedBody } from '../node/captured-body.ts'
-import { WithheldBytes } from '../node/withheld-bytes.ts'
+import type { CapturedBody } from '../captured-body.ts'
+import { WithheldBytes } from '../withheld-bytes.ts'
 import type { Early, Reader } from './capture.ts'
 
 export interface StreamSource {

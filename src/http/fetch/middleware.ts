@@ -77,11 +77,9 @@ async function run<Native>(
   Object.defineProperty(request, 'signal', { configurable: true, get: () => idempotency.signal })
   let response: Response
   try {
-    response = await exchange.run(idempotency)
-  } catch (thrown) {
-    const answer = exchange.answerOf?.(thrown)
-    if (answer === undefined) return failed(guard, exchange, lease, thrown)
-    response = answer
+    response = requireAnswer(await answerFrom(exchange, idempotency))
+  } catch (error) {
+    return failed(guard, exchange, lease, error)
   }
   return captureResponse(
     response,
@@ -103,6 +101,45 @@ async function run<Native>(
     },
     outerHeaders,
   )
+}
+
+async function answerFrom<Native>(
+  exchange: FetchExchange<Native>,
+  idempotency: RequestIdempotency,
+): Promise<Response> {
+  try {
+    return await exchange.run(idempotency)
+  } catch (thrown) {
+    const answer = exchange.answerOf?.(thrown)
+    if (answer === undefined) throw thrown
+    return answer
+  }
+}
+
+/**
+ * Found out while it is recorded, what is no answer would leave its key in progress. By shape: frameworks bring
+ * classes of their own.
+ */
+function requireAnswer(answer: Response | undefined): Response {
+  // A handler without types may return anything.
+  const headers: unknown = answer?.headers
+  if (
+    answer === undefined ||
+    typeof headers !== 'object' ||
+    headers === null ||
+    !('getSetCookie' in headers)
+  ) {
+    throw new TypeError('The handler must return a Response, and returned something else.')
+  }
+  if (answer.status < 200 || answer.status > 599) {
+    throw new TypeError(
+      `The handler returned a Response with the status ${answer.status}, which no client can be given.`,
+    )
+  }
+  if (answer.bodyUsed || answer.body?.locked === true) {
+    throw new TypeError('The handler returned a Response whose body was read already. Return a clone of it.')
+  }
+  return answer
 }
 
 /** What the runtime makes of an error is its own to say, and out of sight: the record says that it failed. */

@@ -1,9 +1,11 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { HeaderList, StoredResponse, TombstoneReason } from '../../core/record.ts'
 import { entombed } from '../../core/tombstone.ts'
-import { CapturedBody } from './captured-body.ts'
+import { CapturedBody } from '../captured-body.ts'
+import { WithheldBytes } from '../withheld-bytes.ts'
+import { type MethodsOfResponse, replaceMethods } from './captured-methods.ts'
 import type { CapturedRun, OriginalMethods } from './captured-run.ts'
-import { type Callback, type DataArguments, dataArguments, toBytes } from './data-arguments.ts'
+import { type Callback, type DataArguments, toBytes } from './data-arguments.ts'
 import { cutOffHere, detachFromClient, endDetached, onLateDestroy } from './detached.ts'
 import {
   applyHeaders,
@@ -22,7 +24,6 @@ import {
   writeAfterEnd,
 } from './response-errors.ts'
 import { type HeaderSeal, sealHeaders, unsealHeaders } from './sealed-headers.ts'
-import { WithheldBytes } from './withheld-bytes.ts'
 
 /**
  * Lets a handler's answer through as it is written, keeps a copy, and holds back what would complete it for
@@ -35,58 +36,8 @@ import { WithheldBytes } from './withheld-bytes.ts'
  */
 export function captureResponse(response: ServerResponse, run: CapturedRun): void {
   const capture = new ResponseCapture(response, run)
-  Object.defineProperty(response, captureKey, { value: capture })
-  Object.assign(response, capturedMethods)
-  Object.defineProperties(response, capturedProperties)
+  replaceMethods(response, capture)
   if (response.destroyed) capture.onClientGone()
-}
-
-const captureKey = Symbol('hapax capture')
-type CapturedResponse = ServerResponse & { readonly [captureKey]: ResponseCapture }
-
-// The same functions for all responses, which find their capture on the response: functions of its own would
-// give each response another shape, and make it slow for Node's own code.
-
-const capturedMethods = {
-  writeHead: capturedWriteHead,
-  writeHeader: capturedWriteHead,
-  write(this: CapturedResponse, ...args: unknown[]): boolean {
-    return this[captureKey].write(dataArguments(args))
-  },
-  end(this: CapturedResponse, ...args: unknown[]): ServerResponse {
-    return this[captureKey].end(dataArguments(args))
-  },
-  flushHeaders(this: CapturedResponse): void {
-    this[captureKey].flushHeaders()
-  },
-  addTrailers(this: CapturedResponse, trailers: OutgoingHttpHeaders): void {
-    this[captureKey].addTrailers(trailers)
-  },
-  destroy(this: CapturedResponse, error?: Error): ServerResponse {
-    return this[captureKey].destroy(error)
-  },
-  emit(this: CapturedResponse, event: string, ...args: unknown[]): boolean {
-    return this[captureKey].emit(event, args)
-  },
-}
-
-function capturedWriteHead(this: CapturedResponse, status: number, ...rest: unknown[]): ServerResponse {
-  return this[captureKey].writeHead(status, rest)
-}
-
-const capturedProperties = {
-  headersSent: {
-    configurable: true,
-    get(this: CapturedResponse): unknown {
-      return this[captureKey].headersSent
-    },
-  },
-  writableEnded: {
-    configurable: true,
-    get(this: CapturedResponse): unknown {
-      return this[captureKey].writableEnded
-    },
-  },
 }
 
 interface Head {
@@ -95,7 +46,7 @@ interface Head {
   readonly headers: HeaderList
 }
 
-class ResponseCapture {
+class ResponseCapture implements MethodsOfResponse {
   readonly #response: ServerResponse
   readonly #run: CapturedRun
   readonly #before: HeaderSnapshot
