@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { isIdempotencyError } from '../core/errors.ts'
 import type { Store } from '../core/store.ts'
+import { postgresStore } from '../stores/postgres.ts'
 import { redisStore } from '../stores/redis.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
+import { connectPostgres } from './connect/postgres.ts'
 import { connectRedis } from './connect/redis.ts'
 import { CommandFailure } from './failure.ts'
 
@@ -12,7 +14,7 @@ export interface OpenedStore {
   close(): Promise<void>
 }
 
-export const addressForms = 'sqlite:FILE (or just FILE), redis://…, rediss://…'
+export const addressForms = 'sqlite:FILE (or just FILE), redis://…, rediss://…, postgres://…'
 
 /**
  * Opens a store that is there already, by its address.
@@ -27,6 +29,9 @@ export async function openAddress(address: string): Promise<OpenedStore> {
     case 'redis':
     case 'rediss':
       return openRedis(address)
+    case 'postgres':
+    case 'postgresql':
+      return openPostgres(address)
     default:
       throw new CommandFailure(`There is no store of the kind "${scheme}:". Give one of: ${addressForms}.`)
   }
@@ -55,6 +60,29 @@ async function openRedis(url: string): Promise<OpenedStore> {
     async close() {
       await store.close()
       close()
+    },
+  }
+}
+
+/** `?schema=` names the schema of the tables, which must be there: an operator makes none by a typing mistake. */
+async function openPostgres(text: string): Promise<OpenedStore> {
+  if (!URL.canParse(text))
+    throw new CommandFailure(`${text} is no address of a Postgres: postgres://user@host/database`)
+  const url = new URL(text)
+  const schema = url.searchParams.get('schema') ?? 'hapax'
+  url.searchParams.delete('schema')
+  const { client, close } = await connectPostgres(url.href)
+  const store = postgresStore(client, {
+    schema,
+    migrate: false,
+    watch: 'poll',
+    silence: ['postgres-forgets'],
+  })
+  return {
+    store,
+    async close() {
+      await store.close()
+      await close()
     },
   }
 }

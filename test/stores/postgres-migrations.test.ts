@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Pool } from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startPostgres } from '../../scripts/services/index.ts'
+import { createIdempotency } from '../../src/index.ts'
 import { migrations } from '../../src/stores/postgres/migrations.ts'
 import { migrationScript } from '../../src/stores/postgres/migrate.ts'
 import { postgresStore, type PostgresStoreOptions } from '../../src/stores/postgres.ts'
@@ -138,6 +139,26 @@ if (server !== undefined) {
       const { rows } = await pool.query(`SELECT schema_version FROM ${quoted(schema)}.hapax_meta`)
       expect(rows).toEqual([{ schema_version: migrations.length }])
       await many.end()
+    })
+
+    test('hapax keys finds and settles keys there, and makes no tables', async () => {
+      const schema = newSchema()
+      const address = `${server.url}?schema=${schema}`
+      const missing = await runCli('keys', 'stats', '--store', address)
+      expect(missing).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/hapax migrate/) })
+
+      const once = createIdempotency({ store: open({ schema }) })
+      const request = { key: 'evt_1', scope: 'user-1', recovery: 'rerun' } as const
+      const attempt = () =>
+        once.run(request, ({ step }) => step('charge', () => Promise.reject(new Error('no answer'))))
+      await attempt().catch(() => {})
+      await attempt().catch(() => {})
+      const listed = await runCli('keys', 'list', '--store', address, '--json')
+      expect(JSON.parse(listed.stdout)).toMatchObject({ keys: [{ state: 'unknown', key: 'evt_1' }] })
+      const named = ['--store', address, '--scope', 'user-1', 'evt_1']
+      const settled = await runCli('keys', 'settle', '--yes', '--body', '"by hand"', ...named)
+      expect(settled).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^audit /) })
+      expect(await once.run(request, () => 'ran')).toBe('by hand')
     })
 
     test('hapax migrate --store makes them, as often as it is called', async () => {

@@ -1,13 +1,7 @@
 import type { ClaimRequest, HeldLease, Outcome, StepChange } from '../../core/store.ts'
 import { encodeStep } from '../encoding/steps.ts'
-import {
-  comparedDigests,
-  encodeFingerprint,
-  encodeLabel,
-  encodeResponse,
-  encodeSpan,
-  encodeText,
-} from './encoding.ts'
+import { encodeText } from '../encoding/ascii.ts'
+import { comparedDigests, encodeFingerprint, encodeLabel, encodeResponse, encodeSpan } from './encoding.ts'
 
 // Members of the JSON that a statement is asked with, under the names of statements/parts.ts.
 

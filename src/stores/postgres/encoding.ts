@@ -1,28 +1,6 @@
 import type { HeaderList, RecordLabel, StoredResponse } from '../../core/record.ts'
 import type { Fingerprint } from '../../protocol/fingerprint.ts'
-
-/**
- * Text as ASCII, whatever the database's encoding: Postgres takes no NUL, and UTF-8 has no lone halves of
- * surrogate pairs. Plain text stays as it is, for operators to read; JSON can't be mistaken for it, as it begins
- * with `"`. Nothing is encoded as the empty text, so that every id is above it.
- */
-export function encodeText(text: string): string {
-  return /^(?!")[\x20-\x7e]+$/.test(text) ? text : asciiJson(text)
-}
-
-export function decodeText(stored: string): string {
-  if (!stored.startsWith('"')) return stored
-  const text: unknown = JSON.parse(stored)
-  if (typeof text !== 'string') throw new Error('a text is not text.')
-  return text
-}
-
-function asciiJson(text: string): string {
-  return JSON.stringify(text).replaceAll(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
+import { decodeText, encodeText } from '../encoding/ascii.ts'
 
 /** The digests of a fingerprint as they are stored: what takes part in no comparison begins with a space. */
 export function encodeFingerprint(fingerprint: Fingerprint): string[] {

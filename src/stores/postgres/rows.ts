@@ -9,7 +9,8 @@ import type {
   TombstoneReason,
 } from '../../core/record.ts'
 import { decodeStep } from '../encoding/steps.ts'
-import { decodeFingerprint, decodeText, noBytes } from './encoding.ts'
+import { decodeText } from '../encoding/ascii.ts'
+import { decodeFingerprint, noBytes } from './encoding.ts'
 
 /** The format that this release writes, and the newest that it reads. */
 const recordFormat = 1
