@@ -9,10 +9,13 @@ import {
 } from './processes.ts'
 import { launcherFor, type Program } from './programs.ts'
 
+/** `HAPAX_REDIS_PROGRAM=valkey-server` runs every Redis test on Valkey: single, Sentinel and Cluster. */
+const file = process.env['HAPAX_REDIS_PROGRAM'] ?? 'redis-server'
+
 export const redisProgram: Program = {
-  file: 'redis-server',
-  package: 'redis-server',
-  image: 'redis:7-alpine',
+  file,
+  package: file,
+  image: file === 'redis-server' ? 'redis:7-alpine' : 'valkey/valkey:8-alpine',
 }
 
 export interface RedisOptions {
@@ -107,9 +110,9 @@ export async function withControl<T>(port: number, work: (control: Redis) => Pro
 
 async function answers(port: number, server: ServerProcess): Promise<void> {
   await waitUntil(
-    `redis-server answers on port ${port}`,
+    `${file} answers on port ${port}`,
     async () => {
-      if (!server.running) throw new Error(`redis-server ended: ${server.output()}`)
+      if (!server.running) throw new Error(`${file} ended: ${server.output()}`)
       return withControl(port, async (control) => (await control.ping()) === 'PONG')
     },
     { output: server.output },
