@@ -21,6 +21,8 @@ export const redisProgram: Program = {
 export interface RedisOptions {
   /** `appendonly yes` with `appendfsync always`: what was acknowledged survives a kill. */
   readonly appendOnly?: boolean
+  /** Where the server's own folder is made. Default: where this machine keeps temporary files. */
+  readonly parentFolder?: string
   /** Further lines of configuration, such as `['--maxmemory', '10mb']`. */
   readonly settings?: readonly string[]
   /** Never take the server that `REDIS_URL` names: the caller wants to stop it or to change its settings. */
@@ -57,7 +59,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 /** @throws {ServiceMissing} */
 export async function startOwnRedis(options: RedisOptions = {}): Promise<OwnRedisServer> {
   const launcher = launcherFor(redisProgram)
-  const folder = temporaryFolder('redis')
+  const folder = temporaryFolder('redis', options.parentFolder)
   const port = await freePort()
   const args = serverArguments(port, folder, options)
   let server: ServerProcess = spawnServer(launcher, args, folder)
