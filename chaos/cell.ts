@@ -1,5 +1,6 @@
 // One store, one fault: a fleet under load, the fault in its middle, and an account of what happened.
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { removeFolder, temporaryFolder } from '../scripts/services/processes.ts'
@@ -31,6 +32,7 @@ export interface CellOptions {
 }
 
 export interface CellResult {
+  readonly library: string
   readonly store: HomeName
   readonly version: string
   readonly fault: string
@@ -109,6 +111,7 @@ async function observe(site: Site, options: CellOptions): Promise<CellResult> {
   await sleep(options.calmMs)
   const account = await close(load, sender, { recoveryMs, fleet, ledger })
   return {
+    library: options.library,
     store: options.home,
     version: home.version,
     fault: options.fault.name,

@@ -12,7 +12,7 @@ Breaks real servers, stores, disks and networks under load, and counts what happ
   --fault NAME       only this fault (repeatable); --list names them
   --seed N           where chance begins (default: a new one, which is printed)
   --calm SECONDS     load before and after each fault (default: 3; with --short 0.7)
-  --clients N        clients at a time (default: 24)
+  --clients N        clients at a time (default: 24; with --short 8)
   --library NAME     judge this server of bench/peers/servers instead, or "none": no protection at all
   --previous FOLDER  a rolling deploy begins with this unpacked release instead of these sources
   --json             one JSON object for each cell, on standard output
@@ -53,7 +53,7 @@ export function readOptions(args: readonly string[]): ChaosOptions | 'help' {
     cells: chooseCells(values.store ?? [], values.fault ?? [], isShort),
     seed: integer('--seed', values.seed) ?? Math.floor(Math.random() * 2 ** 31),
     calmMs: 1_000 * (number('--calm', values.calm) ?? (isShort ? 0.7 : 3)),
-    clients: integer('--clients', values.clients) ?? 24,
+    clients: integer('--clients', values.clients) ?? (isShort ? 8 : 24),
     idleClients: isShort ? 600 : 10_000,
     library: values.library ?? 'hapax',
     previous: values.previous,
@@ -65,19 +65,19 @@ export function readOptions(args: readonly string[]): ChaosOptions | 'help' {
 }
 
 const spelled = {
-  'help': { type: 'boolean' },
-  'short': { type: 'boolean' },
-  'store': { type: 'string', multiple: true },
-  'fault': { type: 'string', multiple: true },
-  'seed': { type: 'string' },
-  'calm': { type: 'string' },
-  'clients': { type: 'string' },
-  'library': { type: 'string' },
-  'previous': { type: 'string' },
-  'json': { type: 'boolean' },
-  'markdown': { type: 'string' },
-  'html': { type: 'string' },
-  'list': { type: 'boolean' },
+  help: { type: 'boolean' },
+  short: { type: 'boolean' },
+  store: { type: 'string', multiple: true },
+  fault: { type: 'string', multiple: true },
+  seed: { type: 'string' },
+  calm: { type: 'string' },
+  clients: { type: 'string' },
+  library: { type: 'string' },
+  previous: { type: 'string' },
+  json: { type: 'boolean' },
+  markdown: { type: 'string' },
+  html: { type: 'string' },
+  list: { type: 'boolean' },
 } as const
 
 function parse(args: readonly string[]) {

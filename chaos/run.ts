@@ -51,7 +51,7 @@ async function run(options: ChaosOptions): Promise<number> {
 
 function sum(results: readonly CellResult[]): number {
   const total = (count: (result: CellResult) => number) =>
-    results.reduce((total, result) => total + count(result), 0)
+    results.reduce((sofar, result) => sofar + count(result), 0)
   const broken = results.filter(({ findings }) => findings.length > 0).length
   say(
     `${total(({ account }) => account.requests)} requests, ` +

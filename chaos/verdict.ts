@@ -37,7 +37,9 @@ export function judge(account: Account, options: CellOptions): Finding[] {
     ...(account.secondEffects > 0 && !forgets ? [`${account.secondEffects} effects happened again`] : []),
     ...(account.untrue > 0 ? [`${account.untrue} clients were told of a success that never happened`] : []),
     ...(account.contradictions.length > 0 && !forgets
-      ? [`${account.contradictions.length} answers contradict an earlier one, as: ${account.contradictions[0]}`]
+      ? [
+          `${account.contradictions.length} answers contradict an earlier one, as: ${account.contradictions[0]}`,
+        ]
       : []),
     ...(account.stuck > 0 ? [`${account.stuck} keys are stuck`] : []),
     ...(account.crashes.length > 0
@@ -49,16 +51,19 @@ export function judge(account: Account, options: CellOptions): Finding[] {
     ...(account.recoveryMs > recoveryAllowedMs
       ? [`service was back after ${account.recoveryMs} ms, and ${recoveryAllowedMs} is the most`]
       : []),
-    ...strangeWords(account),
+    // How other libraries refuse is their own affair.
+    ...(options.library === 'hapax' ? strangeWords(account) : []),
   ]
 }
 
 /** The memory store says that it forgets with its process: docs/protocol.md, and README. */
-export function mayForget({ home, fault }: Pick<CellOptions, 'home' | 'fault'>): boolean {
+function mayForget({ home, fault }: Pick<CellOptions, 'home' | 'fault'>): boolean {
   return home === 'memory' && (fault.name === 'server killed' || fault.name === 'rolling deploy')
 }
 
 function strangeWords({ words }: Account): Finding[] {
   const strange = Object.entries(words).filter(([word]) => word.startsWith('other: '))
-  return strange.map(([word, count]) => `${count} answers of an unknown kind: ${word.slice('other: '.length)}`)
+  return strange.map(
+    ([word, count]) => `${count} answers of an unknown kind: ${word.slice('other: '.length)}`,
+  )
 }

@@ -30,9 +30,15 @@ export const faults: readonly NamedFault[] = [
     smallDisk: { sqlite: 24, redis: 24, postgres: 220 },
     inject: fillDisk,
   },
-  ...['connections cut', 'connections reset', 'connections half open', 'answers held back', 'answers late', 'store out of reach', 'store killed'].map(
-    (name) => ofStore(name, reached),
-  ),
+  ...[
+    'connections cut',
+    'connections reset',
+    'connections half open',
+    'answers held back',
+    'answers late',
+    'store out of reach',
+    'store killed',
+  ].map((name) => ofStore(name, reached)),
   ofStore('store frozen', ['sqlite', ...reached]),
   ofStore('store out of memory', ['redis']),
   ofStore('failover', ['sentinel', 'cluster']),

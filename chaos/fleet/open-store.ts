@@ -19,7 +19,7 @@ const waitReplicas = { count: 1, timeout: 500 }
 
 /** The store that an address names: `memory`, `sqlite:FILE`, `redis:`, `sentinel:`, `cluster:` or `postgres:` URLs. */
 export async function openStore(release: Release, address: string): Promise<OpenStore> {
-  const [kind = '', rest = ''] = split(address)
+  const [kind, rest] = split(address)
   switch (kind) {
     case 'memory':
       return { store: release.memoryStore(), close: () => {}, ...held }

@@ -1,12 +1,17 @@
 import { join } from 'node:path'
+import type { idempotency } from '../../src/adapters/express.ts'
+import type { memoryStore } from '../../src/index.ts'
+import type { postgresStore } from '../../src/stores/postgres.ts'
+import type { redisStore } from '../../src/stores/redis.ts'
+import type { sqliteStore } from '../../src/stores/sqlite.ts'
 
 /** The parts of hapax that a server of the fleet runs on. */
 export interface Release {
-  readonly idempotency: typeof import('../../src/adapters/express.ts').idempotency
-  readonly memoryStore: typeof import('../../src/index.ts').memoryStore
-  readonly sqliteStore: typeof import('../../src/stores/sqlite.ts').sqliteStore
-  readonly redisStore: typeof import('../../src/stores/redis.ts').redisStore
-  readonly postgresStore: typeof import('../../src/stores/postgres.ts').postgresStore
+  readonly idempotency: typeof idempotency
+  readonly memoryStore: typeof memoryStore
+  readonly sqliteStore: typeof sqliteStore
+  readonly redisStore: typeof redisStore
+  readonly postgresStore: typeof postgresStore
 }
 
 /** These sources, or the unpacked package in `folder`. */

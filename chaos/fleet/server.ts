@@ -23,7 +23,13 @@ const once = hapax.idempotency({
   logger: { warn() {} },
 })
 
+let isEnding = false
 const app = express()
+app.use((_req, res, next) => {
+  // Clients that keep their connection would keep a server that wants to end.
+  if (isEnding) res.set('Connection', 'close')
+  next()
+})
 app.use(once, express.json())
 app.post('/orders', async (req, res) => {
   await sleep(setup.handlerMs)
@@ -51,7 +57,14 @@ process.on('message', (message) => {
 })
 process.once('disconnect', () => process.exit())
 process.once('SIGTERM', () => {
-  server.close(() => void once.close().then(records.close).then(() => process.exit()))
+  isEnding = true
+  server.close(
+    () =>
+      void once
+        .close()
+        .then(records.close)
+        .then(() => process.exit()),
+  )
   server.closeIdleConnections()
 })
 

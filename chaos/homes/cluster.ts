@@ -18,7 +18,7 @@ export async function clusterHome(): Promise<Home> {
     version: `${await redisVersion(first.port)}, 3 masters, 3 replicas, waitReplicas 1`,
     processes: 3,
     faults: {
-      'failover': async () => {
+      failover: async () => {
         await first.kill()
         await waitUntil('the replica takes over', () => hasOtherMasters(second.port, cluster.masters))
       },
@@ -32,7 +32,10 @@ export async function clusterHome(): Promise<Home> {
   }
 }
 
-async function hasOtherMasters(port: number, before: ReadonlyArray<{ readonly id: string }>): Promise<boolean> {
+async function hasOtherMasters(
+  port: number,
+  before: ReadonlyArray<{ readonly id: string }>,
+): Promise<boolean> {
   const nodes = await withControl(port, (control) => control.cluster('NODES'))
   const masters = String(nodes)
     .split('\n')

@@ -11,7 +11,7 @@ export async function sentinelHome(): Promise<Home> {
     version: `${await redisVersion(group.master.port)}, 2 replicas, 3 sentinels, waitReplicas 1`,
     processes: 3,
     faults: {
-      'failover': async () => {
+      failover: async () => {
         const before = await group.masterPort()
         await group.master.kill()
         await waitUntil('the sentinels promote a replica', async () => (await group.masterPort()) !== before)

@@ -13,21 +13,25 @@ export interface Load {
 
 export function startLoad(sender: Sender, clients: number, random: () => number): Load {
   const intents: Intent[] = []
-  let isStopping = false
+  const state = { isStopping: false }
   const loop = async (sendOne: (intent: Intent) => Promise<void>) => {
-    while (!isStopping) {
+    while (!state.isStopping) {
       const intent = newIntent()
       intents.push(intent)
       await sendOne(intent)
     }
   }
   const loops = Array.from({ length: clients }, (_, index) =>
-    loop(index % 2 === 0 ? (intent) => sender.sendByClient(intent) : (intent) => sendByHand(sender, intent, random)),
+    loop(
+      index % 2 === 0
+        ? (intent) => sender.sendByClient(intent)
+        : (intent) => sendByHand(sender, intent, random),
+    ),
   )
   return {
     intents,
     stop: async () => {
-      isStopping = true
+      state.isStopping = true
       await Promise.all(loops)
     },
   }
@@ -45,7 +49,11 @@ async function sendByHand(sender: Sender, intent: Intent, random: () => number):
 }
 
 /** Asks after every intent that has no definite answer yet, until `patienceMs` is over. Returns those that are stuck. */
-export async function settle(sender: Sender, intents: readonly Intent[], patienceMs: number): Promise<Intent[]> {
+export async function settle(
+  sender: Sender,
+  intents: readonly Intent[],
+  patienceMs: number,
+): Promise<Intent[]> {
   const giveUpAtMs = performance.now() + patienceMs
   for (;;) {
     const open = intents.filter(({ settled }) => settled === undefined)
@@ -60,7 +68,10 @@ export async function askAgain(sender: Sender, intents: readonly Intent[]): Prom
   await inGroups(intents, (intent) => sender.send(intent))
 }
 
-async function inGroups(intents: readonly Intent[], work: (intent: Intent) => Promise<unknown>): Promise<void> {
+async function inGroups(
+  intents: readonly Intent[],
+  work: (intent: Intent) => Promise<unknown>,
+): Promise<void> {
   const queue = intents[Symbol.iterator]()
   await Promise.all(
     Array.from({ length: 16 }, async () => {

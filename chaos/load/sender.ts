@@ -3,7 +3,7 @@ import { createClient } from '../../src/client/index.ts'
 import { type Intent, isDefinite, type Word } from './intent.ts'
 import type { Timeline } from './timeline.ts'
 
-export const attemptTimeoutMs = 2_000
+const attemptTimeoutMs = 2_000
 
 export class Sender {
   readonly words = new Map<Word, number>()

@@ -45,7 +45,9 @@ function chartOf({ store, fault, timeline }: CellResult): string {
   const most = Math.max(1, ...moments.map(totalOf))
   const width = moments.length * barWidth
   const x = (atMs: number) => (atMs / widthMs) * barWidth
-  const [broken, mended] = ['broken', 'mended'].map((what) => marks.find((mark) => mark.what === what)?.atMs ?? 0)
+  const [broken, mended] = ['broken', 'mended'].map(
+    (what) => marks.find((mark) => mark.what === what)?.atMs ?? 0,
+  )
   const label = `${store}, ${fault}: answers in each tenth of a second, at most ${most}`
   return `<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label="${escape(label)}">
 <rect class="fault" x="${x(broken ?? 0)}" y="0" width="${Math.max(1, x((mended ?? 0) - (broken ?? 0)))}" height="${height}"/>

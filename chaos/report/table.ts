@@ -26,15 +26,15 @@ export function lineOf({ store, fault, account, findings }: CellResult): string 
   )
 }
 
-const begin = '<!-- chaos: begin -->'
-const end = '<!-- chaos: end -->'
-
-/** Puts the table between the markers of `file`. */
+/** Puts the table into `file`, between the markers of the library that was judged. */
 export function writeTable(file: string, results: readonly CellResult[]): void {
+  const library = results[0]?.library ?? 'hapax'
+  const [begin, end] = [`<!-- chaos ${library}: begin -->`, `<!-- chaos ${library}: end -->`]
   const text = readFileSync(file, 'utf8')
   const [before, rest] = text.split(begin)
   const after = rest?.split(end)[1]
-  if (before === undefined || after === undefined) throw new Error(`${file} lacks the markers ${begin} and ${end}.`)
+  if (before === undefined || after === undefined)
+    throw new Error(`${file} lacks the markers ${begin} and ${end}.`)
   writeFileSync(file, `${before}${begin}\n\n${provenance(results)}\n\n${tableOf(results)}\n\n${end}${after}`)
 }
 
