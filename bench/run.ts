@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startRedis } from '../scripts/services/index.ts'
 import { load, type LoadResult } from './load.ts'
+import { median } from './median.ts'
 import { Served } from './served.ts'
 import { type Variant, variants as allVariants } from './variants.ts'
 
@@ -97,11 +98,4 @@ function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
     console.log(`${new Date().toISOString().slice(0, 10)}, ${machine}\n${setting}`)
     console.table(rows)
   }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2
 }
