@@ -142,6 +142,7 @@ async function close(
     secondEffects: intents.reduce((sum, { marker }) => sum + Math.max(0, (effects.get(marker) ?? 0) - 1), 0),
     untrue: intents.filter(({ marker, receipt }) => receipt !== undefined && !effects.has(marker)).length,
     contradictions: intents.flatMap(({ contradictions }) => contradictions),
+    notKept: intents.filter(({ isForgotten }) => isForgotten).length,
     unknown: intents.filter(({ settled }) => settled === 'outcome-unknown').length,
     stuck: stuck.length,
     slowestAnswerMs: Math.round(slowestAnswerMs),

@@ -14,6 +14,8 @@ export interface Account {
   readonly untrue: number
   /** Two answers to one intent that can't both be true. */
   readonly contradictions: readonly string[]
+  /** Answers that found no room once they had been told: retries hear `response-not-kept`. */
+  readonly notKept: number
   /** Intents that ended in `outcome-unknown`. */
   readonly unknown: number
   /** Intents without a definite answer long after everything worked again. */
@@ -41,6 +43,9 @@ export function judge(account: Account, options: CellOptions): Finding[] {
           `${account.contradictions.length} answers contradict an earlier one, as: ${account.contradictions[0]}`,
         ]
       : []),
+    ...(account.notKept > 0 && !lacksRoom(options)
+      ? [`${account.notKept} answers were not kept, though there was room`]
+      : []),
     ...(account.stuck > 0 ? [`${account.stuck} keys are stuck`] : []),
     ...(account.crashes.length > 0
       ? [`${account.crashes.length} servers ended by themselves: ${account.crashes[0]}`]
@@ -59,6 +64,11 @@ export function judge(account: Account, options: CellOptions): Finding[] {
 /** The memory store says that it forgets with its process: docs/protocol.md, and README. */
 function mayForget({ home, fault }: Pick<CellOptions, 'home' | 'fault'>): boolean {
   return home === 'memory' && (fault.name === 'server killed' || fault.name === 'rolling deploy')
+}
+
+/** Where there is no room, a body leaves a tombstone: docs/redis.md. */
+function lacksRoom({ fault }: Pick<CellOptions, 'fault'>): boolean {
+  return fault.name === 'store out of memory' || fault.name === 'disk full'
 }
 
 function strangeWords({ words }: Account): Finding[] {

@@ -21,7 +21,7 @@ export function filledId(index: number): string {
   return md5(`${index}`) + md5(`-${index}`).slice(0, 11)
 }
 
-export function requestFor(id: string): ClaimRequest {
+function requestFor(id: string): ClaimRequest {
   return {
     id,
     owner: id.slice(0, 22),

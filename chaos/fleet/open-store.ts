@@ -64,7 +64,7 @@ function onPostgres(release: Release, connectionString: string): OpenStore {
   const pool = new Pool({ connectionString, connectionTimeoutMillis: 1_000, max: 10 })
   pool.on('error', () => {})
   return {
-    store: release.postgresStore(pool, { silence: ['postgres-forgets'] }),
+    store: release.postgresStore(pool, { silence: ['postgres-forgets'], answerTimeout: '2s' }),
     close: () => pool.end(),
     holdConnections: async (forMs) => {
       const taken = await Promise.allSettled(

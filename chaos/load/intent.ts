@@ -19,13 +19,23 @@ export interface Intent {
   /** The last definite word: nothing further is expected of this key. */
   settled: Word | undefined
   requests: number
+  /** Told of its success, and later that the answer found no room. */
+  isForgotten: boolean
   /** Answers that contradict an earlier one, in words. */
   readonly contradictions: string[]
 }
 
 export function newIntent(): Intent {
   const marker = randomUUID()
-  return { marker, key: marker, receipt: undefined, settled: undefined, requests: 0, contradictions: [] }
+  return {
+    marker,
+    key: marker,
+    receipt: undefined,
+    settled: undefined,
+    requests: 0,
+    isForgotten: false,
+    contradictions: [],
+  }
 }
 
 /** Words that end an intent. The others say: ask again. */

@@ -69,7 +69,9 @@ export class Sender {
     this.#count(word)
     if (!isDefinite(word)) return
     const receipt = word === 'success' ? receiptIn(text) : undefined
-    if (intent.receipt !== undefined && receipt !== intent.receipt) {
+    if (intent.receipt !== undefined && word === 'response-not-kept') {
+      intent.isForgotten = true
+    } else if (intent.receipt !== undefined && receipt !== intent.receipt) {
       intent.contradictions.push(`told ${intent.receipt}, then ${receipt ?? word}`)
     }
     intent.receipt ??= receipt
