@@ -48,7 +48,7 @@ export function judge(account: Account, options: CellOptions): Finding[] {
       : []),
     ...(account.stuck > 0 ? [`${account.stuck} keys are stuck`] : []),
     ...(account.crashes.length > 0
-      ? [`${account.crashes.length} servers ended by themselves: ${account.crashes[0]}`]
+      ? [`${account.crashes.length} servers ended by themselves: ${nameOf(account.crashes[0] ?? '')}`]
       : []),
     ...(account.slowestAnswerMs > slowestAllowedMs
       ? [`an answer took ${account.slowestAnswerMs} ms, and ${slowestAllowedMs} is the most`]
@@ -76,4 +76,9 @@ function strangeWords({ words }: Account): Finding[] {
   return strange.map(
     ([word, count]) => `${count} answers of an unknown kind: ${word.slice('other: '.length)}`,
   )
+}
+
+/** The error among a process's last words, which are mostly its stack. */
+function nameOf(lastWords: string): string {
+  return /^.*Error\b.*$/m.exec(lastWords)?.[0] ?? lastWords
 }

@@ -13,8 +13,13 @@ const columns: ReadonlyArray<readonly [title: string, cell: (result: CellResult)
   ['stuck', ({ account }) => account.stuck],
   ['slowest answer, ms', ({ account }) => account.slowestAnswerMs],
   ['back after, ms', ({ account }) => account.recoveryMs],
-  ['promises', ({ findings }) => (findings.length === 0 ? 'held' : findings.join('; '))],
+  ['promises', ({ findings }) => (findings.length === 0 ? 'held' : findings.map(inShort).join('; '))],
 ]
+
+/** Without the example or the last words that follow it. */
+function inShort(finding: string): string {
+  return finding.split(/, as: |: |\n/, 1)[0] ?? finding
+}
 
 /** One line for a terminal. */
 export function lineOf({ store, fault, account, findings }: CellResult): string {
