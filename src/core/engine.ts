@@ -180,6 +180,8 @@ export class Engine implements LeaseKeeper {
     let opening: Opening
     try {
       opening = await this.#access.openJournal(journal, held, keepMs)
+      // It may have taken as long as the store may: who was told to end meanwhile starts nothing.
+      if (this.#closing !== undefined) throw shuttingDown()
     } catch (error) {
       this.#access.abandon(held)
       return this.#withoutStore(call, held, error)

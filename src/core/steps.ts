@@ -222,7 +222,7 @@ export class Steps implements StepRunner {
     this.#standing.add(step.name)
   }
 
-  /** Where the store is down, the run goes on: to the next attempt the step is one of which nobody knows the end. */
+  /** Where the store stays down, the run goes on: to the next attempt the step is one of which nobody knows the end. */
   async #end(step: StepRecord): Promise<void> {
     try {
       if ((await this.#keeper.recordStep(step)) === 'stale') throw this.#loseLease()

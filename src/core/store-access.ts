@@ -3,6 +3,7 @@ import { AbandonedClaims } from './abandoned.ts'
 import { Deadline, DeadlineExceeded } from './deadline.ts'
 import type { Events, StoreOperation } from './events.ts'
 import type { Journal, JournalOpening, TransactionRequest } from './journal.ts'
+import { keepProcessAlive } from './keep-alive.ts'
 import { SealBroken } from './sealing.ts'
 import type { EngineSettings } from './settings.ts'
 import { attach, detach } from './shared-store.ts'
@@ -82,7 +83,9 @@ export class StoreAccess {
   recordStep(held: HeldLease, change: StepChange): Promise<WriteResult> {
     const recorder = this.journal ?? this.#store
     const sealed = this.#settings.sealing.sealStep(change, held.id, held.token)
-    return this.#bounded('step', () => recorder.recordStep(held, sealed))
+    const record = () => this.#bounded('step', () => recorder.recordStep(held, sealed))
+    // Nothing has begun where the mark fails, and its function does not run. An end can't be taken back.
+    return change.state === 'begun' ? record() : this.#insisted(record)
   }
 
   /** Not bounded: the application's own work is in it. */
@@ -149,6 +152,27 @@ export class StoreAccess {
     if (result.kind === 'claimed') this.abandon(request)
   }
 
+  /** Tries again within the time-out of one operation: for writes that say the same, however often they arrive. */
+  async #insisted<T>(perform: () => Promise<T>): Promise<T> {
+    const { clock, storeTimeoutMs } = this.#settings
+    const untilMs = clock.monotonic() + storeTimeoutMs
+    const letProcessEnd = keepProcessAlive()
+    const insist = async (pauseMs: number): Promise<T> => {
+      try {
+        return await perform()
+      } catch (error) {
+        if (clock.monotonic() + pauseMs >= untilMs) throw error
+        await new Promise<void>((resolve) => void clock.setTimer(resolve, pauseMs))
+        return insist(2 * pauseMs)
+      }
+    }
+    try {
+      return await this.#deadline.bound(insist(firstPauseMs))
+    } finally {
+      letProcessEnd()
+    }
+  }
+
   async #bounded<T>(operation: StoreOperation, perform: () => Promise<T>): Promise<T> {
     try {
       return await this.#deadline.bound(perform())
@@ -158,5 +182,8 @@ export class StoreAccess {
     }
   }
 }
+
+/** As a completion waits before it is tried again. */
+const firstPauseMs = 50
 
 function ignore(): void {}

@@ -2,6 +2,7 @@ import { IdempotencyError } from '../core/errors.ts'
 import type { Journal, JournalOpening, TransactionRequest } from '../core/journal.ts'
 import type { HeldLease, StepChange, WriteResult } from '../core/store.ts'
 import { Cleaner } from './cleaner.ts'
+import { CommitQuestion, type Timers } from './commit-question.ts'
 import { type Dialect, idleMsOf } from './dialect.ts'
 import { finishedStep } from './encoding.ts'
 import { judge } from './head.ts'
@@ -12,7 +13,10 @@ const openingTries = 5
 
 export interface SqlJournalSettings {
   readonly lockTimeoutMs: number
+  /** Infinity: never. */
   readonly cleanEveryMs: number
+  /** For tests that have a time of their own. */
+  readonly timers?: Timers
 }
 
 /** The rules of a journal in a database server; what is said to the server is the dialect's. */
@@ -20,16 +24,15 @@ export class SqlJournal implements Journal {
   readonly name: string
   readonly #dialect: Dialect
   readonly #cleaner: Cleaner
-  /** For how long a lost answer to COMMIT is asked after. */
-  readonly #commitQuestionMs: number
+  readonly #question: CommitQuestion
   #ready: Promise<void> | undefined
   #isClosed = false
 
-  constructor(dialect: Dialect, { lockTimeoutMs, cleanEveryMs }: SqlJournalSettings) {
+  constructor(dialect: Dialect, { lockTimeoutMs, cleanEveryMs, timers }: SqlJournalSettings) {
     this.name = dialect.name
     this.#dialect = dialect
     // The first question may come while the server still waits for the end of the connection that was lost.
-    this.#commitQuestionMs = 2 * lockTimeoutMs
+    this.#question = new CommitQuestion(dialect, 2 * lockTimeoutMs, timers)
     this.#cleaner = new Cleaner({
       everyMs: cleanEveryMs,
       deleteExpired: (limit) =>
@@ -89,47 +92,9 @@ export class SqlJournal implements Journal {
     } catch (error) {
       if (error instanceof Stale) return 'stale'
       if (!isCommitting || step === undefined) throw error
-      if (await this.#wasCommitted(step, error)) return 'written'
+      if (await this.#question.wasCommitted(step, error)) return 'written'
       throw error
     }
-  }
-
-  /**
-   * The answer to COMMIT was lost, or was an error. Who gets the head alone knows that the transaction, which holds a
-   * share of it, has ended in one way or the other.
-   *
-   * @throws IdempotencyError `commit-unknown`
-   */
-  async #wasCommitted(step: NonNullable<TransactionRequest['step']>, cause: unknown): Promise<boolean> {
-    const question = new AbortController()
-    // Not only between the tries: a driver may wait long for a connection.
-    const timer = setTimeout(() => question.abort(), this.#commitQuestionMs)
-    const tooLate = new Promise<never>((_resolve, reject) => {
-      question.signal.addEventListener('abort', () => reject(commitUnknown(step.name, cause)))
-    })
-    try {
-      return await Promise.race([this.#isCommitted(step, question.signal), tooLate])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  async #isCommitted(
-    { lease, name }: NonNullable<TransactionRequest['step']>,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const dialect = this.#dialect
-    while (!signal.aborted) {
-      try {
-        return await dialect.transaction({ isOwn: true }, async (transaction) => {
-          await dialect.lockHead(transaction, lease.id, 'alone')
-          return (await dialect.tokenOf(transaction, lease.id, name)) === lease.token
-        })
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
-    }
-    return false
   }
 
   /** Steps that belong to another request are deleted with the head's change of hands, or not at all. */
@@ -175,12 +140,4 @@ class Stale extends Error {}
 
 export function journalClosed(name: string): IdempotencyError {
   return new IdempotencyError('store-closed', `The ${name} journal is closed.`)
-}
-
-function commitUnknown(name: string, cause: unknown): IdempotencyError {
-  return new IdempotencyError(
-    'commit-unknown',
-    `The connection was lost while the transaction "${name}" was committed, and the database could not be asked whether it was.`,
-    { cause },
-  )
 }

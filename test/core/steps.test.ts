@@ -173,6 +173,15 @@ describe('with steps', () => {
     expect(await (await beginRun(rig, rerun)).steps.step('charge', never)).toBe('ch_1')
   })
 
+  test('release() keeps the answer where nobody may run again', async () => {
+    const rig = createRig()
+    const lease = await beginRun(rig)
+    await lease.steps.step('charge', () => 'ch_1')
+    lease.verdict = 'release'
+    expect(await lease.finish(answer('sold out', 409))).toBe('recorded')
+    expectReplay(await rig.engine.begin(call()), 'sold out')
+  })
+
   test('a failure that recovery lets run again keeps them', async () => {
     const rig = createRig()
     const ask = { recovery: async () => 'rerun' as const }
@@ -242,18 +251,40 @@ describe('a store that is down', () => {
     expect(await lease.finish(answer('slow down', 429))).toBe('recorded')
   })
 
-  test('at its end: the run goes on, and the next attempt does not know it', async () => {
-    const rig = createRig()
-    const lease = await beginRun(rig, rerun)
-    const step = lease.steps.step('charge', () => {
-      rig.link.next('step', 'refuse')
-      return 'ch_1'
-    })
-    expect(await step).toBe('ch_1')
-    await lease.finish(answer('broken', 500))
-    const next = await beginRun(rig, rerun)
-    expect(await failure(next.steps.step('charge', never))).toMatchObject({ code: 'outcome-unknown' })
-  })
+  test.each(['refuse', 'break-reply'] as const)(
+    'at its end, for a moment (%s): it is sent again',
+    async (fault) => {
+      const rig = createRig()
+      const lease = await beginRun(rig, rerun)
+      const step = lease.steps.step('charge', () => {
+        rig.link.next('step', fault, fault)
+        return 'ch_1'
+      })
+      await rig.time.advance(150)
+      expect(await step).toBe('ch_1')
+      expect(rig.link.calls.step).toBe(4)
+      await lease.finish(answer('broken', 500))
+      expect(await (await beginRun(rig, rerun)).steps.step('charge', never)).toBe('ch_1')
+    },
+  )
+
+  test.each(['refuse', 'drop'] as const)(
+    'at its end (%s): the run goes on, and the next attempt does not know it',
+    async (fault) => {
+      const rig = createRig()
+      const lease = await beginRun(rig, rerun)
+      const step = lease.steps.step('charge', () => {
+        rig.link.always(fault, 'step')
+        return 'ch_1'
+      })
+      await rig.time.advance(2_000)
+      expect(await step).toBe('ch_1')
+      rig.link.heal()
+      await lease.finish(answer('broken', 500))
+      const next = await beginRun(rig, rerun)
+      expect(await failure(next.steps.step('charge', never))).toMatchObject({ code: 'outcome-unknown' })
+    },
+  )
 })
 
 describe('bad input is an error that names the cure', () => {
