@@ -70,6 +70,10 @@ export type AdapterNeed =
   | 'streams that outlive clients'
   /** Clients have connections of their own, which they can drop or go on using. */
   | 'connections'
+  /** It is told when a client has left. */
+  | 'departures'
+  /** What answers for a thrown error stands where hapax sees its answer. */
+  | 'answers to errors'
 
 /** One rule of the contract. */
 export interface AdapterCase {

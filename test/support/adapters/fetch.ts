@@ -20,7 +20,7 @@ const lacks: Partial<Record<AdapterNeed, string>> = {
 /** A plain fetch handler on Node's server as the adapter contract drives it. */
 export const fetchSubject: AdapterSubject = {
   name: 'fetch',
-  lacks,
+  lacks: { ...lacks, 'answers to errors': 'the runtime answers for a handler that throws' },
   start(options, handler) {
     const guarded = withIdempotency(
       async (request) => {
@@ -37,7 +37,7 @@ export const fetchSubject: AdapterSubject = {
       try {
         return await guarded(request)
       } catch {
-        return new Response(null, { status: 500 })
+        return new Response('broken', { status: 500 })
       }
     })
   },
