@@ -36,7 +36,7 @@ export function lambdaSubject(format: PayloadFormat): AdapterSubject {
 }
 
 /** Answers with what a function returns, as API Gateway and function URLs do. */
-export function gateway(
+function gateway(
   format: PayloadFormat,
   invoke: (event: LambdaEvent, context: LambdaContext) => Promise<object>,
   remainingMs = 30_000,
