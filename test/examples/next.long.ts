@@ -19,7 +19,7 @@ test('route handlers and the pages API of Next answer a retry with the first ans
   const port = await freePort()
   const start = () => example.start([next, 'start', '-p', `${port}`, '-H', '127.0.0.1'], env, /Ready in/)
   const url = `http://127.0.0.1:${port}`
-  const effects = async () => (await (await fetch(`${url}/effects`)).json()) as unknown
+  const effects = async () => (await fetch(`${url}/effects`)).json()
   const server = await start()
 
   const answers = new Map<string, Awaited<ReturnType<typeof order>>>()
