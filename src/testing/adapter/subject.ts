@@ -64,6 +64,8 @@ export type AdapterNeed =
   | 'content codings'
   /** An answer may have several header lines of one name besides `Set-Cookie`. */
   | 'repeated lines'
+  /** Names keep their case, and lines their order. */
+  | 'spelling of headers'
   /** Bytes reach the client as the handler writes them. */
   | 'streams'
   /** The framework goes on reading a handler's stream when the client has left. */
