@@ -30,7 +30,7 @@ export default {
 }
 
 async function answer(request: Request, sql: Sql): Promise<Response> {
-  const { pathname } = new URL(request.url)
+  const { pathname, searchParams } = new URL(request.url)
   if (request.method === 'POST' && pathname === '/api/orders') {
     const { item } = (await request.json()) as { item: string }
     const id = crypto.randomUUID()
@@ -38,7 +38,9 @@ async function answer(request: Request, sql: Sql): Promise<Response> {
     return Response.json({ id, item }, { status: 201 })
   }
   if (request.method === 'GET' && pathname === '/effects') {
-    const [counted] = await sql`SELECT count(*)::int AS count FROM orders`
+    const item = searchParams.get('item')
+    const chosen = item === null ? sql`` : sql`WHERE item = ${item}`
+    const [counted] = await sql`SELECT count(*)::int AS count FROM orders ${chosen}`
     return Response.json(counted)
   }
   return new Response('Not found', { status: 404 })
