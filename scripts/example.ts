@@ -1,4 +1,4 @@
-// Runs one of the examples: `npm run example -- checkout-web`. Each has a server.ts, and reads PORT and STORE.
+// Runs one of the examples: `npm run example -- express`. Each has a server.ts, and reads PORT and STORE.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ const name = process.argv[2]
 
 if (name === undefined || !names.includes(name)) {
   process.stderr.write(`Usage: npm run example -- ${names.join(' | ')}\n`)
-  process.exitCode = 1
+  process.exitCode = 2
 } else {
   // Examples import hapax as an application does, by its name, and so from dist/.
   if (!existsSync(`${root}/dist/esm/client`)) {

@@ -47,6 +47,22 @@ it('rejects with what the handler threw, and records what its caller answers', a
   expect(thrown).toEqual(['after the charge'])
 })
 
+it('adds its headers where a layer further out sets none once `headersSent`, as Next’s do', async () => {
+  const guarded = guard()((_req, res) => res.end('ok'))
+  const server = await serve((req, res) => {
+    const { setHeader } = res
+    res.setHeader = function setUnlessSent(name, value) {
+      return this.headersSent ? this : setHeader.call(this, name, value)
+    }
+    void guarded(req, res)
+  })
+  for (let turn = 0; turn < 2; turn += 1) {
+    const answer = await post(server)
+    expect(linesOf(answer, 'Idempotency-Expires')).toHaveLength(1)
+    expect(headerOf(answer, 'Content-Length')).toBe('2')
+  }
+})
+
 it('takes the value that a parser left before it, as in Next’s pages API', async () => {
   let runs = 0
   const guarded = guard()((_req, res) => {

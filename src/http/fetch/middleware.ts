@@ -61,6 +61,8 @@ export async function passThrough<Native>(
       return toldResponse(answer, exchange, { replayed: true, expiresAtMs })
     }
     case 'reject':
+      // Nobody reads it any more. Deno closes the connection of a request whose body was left unread.
+      if (!request.bodyUsed) void request.body?.cancel().catch(() => {})
       return refuse(guard, exchange, admission.problem, admission.expiresAtMs)
   }
 }

@@ -29,7 +29,7 @@ export function wholeResponse({ status, statusText, headers, body }: WholeAnswer
 }
 
 /** Their `Response` must have no body: the Fetch standard's null body statuses. */
-const nullBodyStatuses = new Set([204, 205, 304])
+export const nullBodyStatuses = new Set([204, 205, 304])
 
 export function headersOf(list: HeaderList): Headers {
   const headers = new Headers()

@@ -65,6 +65,8 @@ class ResponseCapture implements MethodsOfResponse {
   /** `headersSent` and `writableEnded` answered for the handler; from here on Node's own state answers. */
   #handedBack = false
   #seal: HeaderSeal | undefined
+  /** Layers further out may change headers, and some ask `headersSent` first: Next's `setHeader` does. */
+  #headLeaving = false
   /** The record is settled and the rest of the answer was let go. */
   #released = false
   #clientGone = false
@@ -83,7 +85,8 @@ class ResponseCapture implements MethodsOfResponse {
   }
 
   get headersSent(): unknown {
-    return this.#handedBack ? nodesOwn(this.#response, 'headersSent') : this.#head !== undefined
+    const ours = !this.#handedBack && !this.#headLeaving
+    return ours ? this.#head !== undefined : nodesOwn(this.#response, 'headersSent')
   }
 
   get writableEnded(): unknown {
@@ -281,6 +284,7 @@ class ResponseCapture implements MethodsOfResponse {
   #unsealHeaders(): void {
     if (this.#seal !== undefined) unsealHeaders(this.#response, this.#seal)
     this.#seal = undefined
+    this.#headLeaving = true
   }
 
   /** Node would do the same for `end(body)`, but only when its own head is still unwritten. */

@@ -30,6 +30,7 @@ export const completionCases: readonly AdapterCase[] = [
 
   {
     name: 'holds back the end of a stream, and nothing else of it',
+    needs: ['streams'],
     async run(kit) {
       const { store, recording, durable } = storeThatWaits(kit)
       const server = await kit.start({ scope: false, store }, () => streamOf('first', 'second'))
@@ -65,6 +66,7 @@ export const completionCases: readonly AdapterCase[] = [
 
   {
     name: 'lets a stream flow while the handler still runs',
+    needs: ['streams'],
     async run(kit) {
       const gate = deferred()
       const server = await kit.start({ scope: false }, () => ({
@@ -174,6 +176,7 @@ export const completionCases: readonly AdapterCase[] = [
 
   {
     name: 'cuts off the answer of a run whose lease was lost after it began',
+    needs: ['streams'],
     async run(kit) {
       const { answer, winner } = await overtaken(kit, (gate) => ({
         kind: 'stream',

@@ -96,6 +96,7 @@ export const concurrencyCases: readonly AdapterCase[] = [
 
   {
     name: 'lets a waiter whose client has left go',
+    needs: ['departures'],
     async run(kit) {
       const { handler, runs, gate } = gated()
       const { store, calls } = countingStore(kit.createStore())

@@ -51,12 +51,25 @@ export const outcomeCases: readonly AdapterCase[] = [
       assert.equal(first.status, 500)
       assert.equal(replayed.status, 500)
       assert.deepEqual(linesOf(replayed, 'Idempotent-Replayed'), ['true'])
-      assert.equal(replayed.body.equals(first.body), true)
       assert.equal(runs, 1)
       assertMembers(
         events.find((event) => event.type === 'completed'),
         { status: 500, failed: true },
       )
+    },
+  },
+
+  {
+    name: 'replays what the framework answered to a thrown error',
+    needs: ['answers to errors'],
+    async run(kit) {
+      const server = await kit.start({ scope: false }, () => {
+        throw new Error('after the charge')
+      })
+      const first = await post(server, { key: 'k1' })
+      const replayed = await post(server, { key: 'k1' })
+      assert.deepEqual(linesOf(replayed, 'Idempotent-Replayed'), ['true'])
+      assert.equal(replayed.body.equals(first.body), true)
     },
   },
 

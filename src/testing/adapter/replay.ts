@@ -68,6 +68,7 @@ export const replayCases: readonly AdapterCase[] = [
     ([what, answer]): AdapterCase => ({
       name: `repeats ${what} as it was`,
       ...(what === 'repeated lines' && { needs: [what] }),
+      ...(what.includes('header') && { needs: ['spelling of headers'] }),
       async run(kit) {
         let runs = 0
         const server = await kit.start({ scope: false }, () => {
@@ -88,6 +89,25 @@ export const replayCases: readonly AdapterCase[] = [
       },
     }),
   ),
+
+  {
+    name: 'repeats every header, in whatever case and order',
+    async run(kit) {
+      const inAnyCase = (answer: RawAnswer) =>
+        applicationHeaders(answer)
+          .map(([name, value]) => `${name.toLowerCase()}: ${value}`)
+          .toSorted()
+      for (const what of ['a Latin-1 header', 'headers of the representation'] as const) {
+        const answer = answers[what]!
+        const server = await kit.start({ scope: false }, () => answer)
+        const first = await post(server, { key: 'k1' })
+        const replayed = await post(server, { key: 'k1' })
+        assert.deepEqual(linesOf(replayed, 'Idempotent-Replayed'), ['true'])
+        assert.deepEqual(inAnyCase(replayed), inAnyCase(first))
+        for (const [name, value] of answer.headers ?? []) assert.deepEqual(linesOf(replayed, name), [value])
+      }
+    },
+  },
 
   {
     name: 'gives a replay one valid framing of its own',

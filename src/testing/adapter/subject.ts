@@ -64,12 +64,18 @@ export type AdapterNeed =
   | 'content codings'
   /** An answer may have several header lines of one name besides `Set-Cookie`. */
   | 'repeated lines'
+  /** Names keep their case, and lines their order. */
+  | 'spelling of headers'
   /** Bytes reach the client as the handler writes them. */
   | 'streams'
   /** The framework goes on reading a handler's stream when the client has left. */
   | 'streams that outlive clients'
   /** Clients have connections of their own, which they can drop or go on using. */
   | 'connections'
+  /** It is told when a client has left. */
+  | 'departures'
+  /** What answers for a thrown error stands where hapax sees its answer. */
+  | 'answers to errors'
 
 /** One rule of the contract. */
 export interface AdapterCase {

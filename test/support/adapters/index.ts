@@ -6,6 +6,7 @@ import { expressSubject } from './express.ts'
 import { fastifySubject } from './fastify.ts'
 import { fetchSubject, honoSubject } from './fetch.ts'
 import { koaSubject } from './koa.ts'
+import { lambdaSubject } from './lambda.ts'
 import { nestSubject } from './nest.ts'
 import { nodeSubject } from './node.ts'
 
@@ -20,4 +21,6 @@ export const adapterSubjects: readonly AdapterSubject[] = [
   nestSubject('Fastify'),
   nodeSubject,
   fetchSubject,
+  lambdaSubject('1.0'),
+  lambdaSubject('2.0'),
 ]

@@ -1,0 +1,60 @@
+import { ReadableStream } from 'node:stream/web'
+import { withIdempotency } from '../../../src/adapters/fetch.ts'
+import type {
+  AdapterAnswer,
+  AdapterNeed,
+  AdapterServer,
+  AdapterSubject,
+} from '../../../src/testing/adapter.ts'
+import { readersOf } from './header-reader.ts'
+
+type Serve = (handle: (request: Request) => Promise<Response>) => Promise<AdapterServer>
+
+/** What the types of fetch can't do, wherever they are. */
+export const fetchLacks: Partial<Record<AdapterNeed, string>> = {
+  'repeated lines': 'the Headers of fetch join repeated lines of one name',
+}
+
+/** A plain fetch handler on a runtime's server, as the adapter contract drives it. */
+export function fetchOn(name: string, serve: Serve, lacks: AdapterSubject['lacks'] = {}): AdapterSubject {
+  return {
+    name,
+    lacks: { ...fetchLacks, 'answers to errors': 'the runtime answers for a handler that throws', ...lacks },
+    start(options, handler) {
+      const guarded = withIdempotency(
+        async (request) => {
+          const answer = await handler({
+            idempotency: request.idempotency,
+            header: (line) => request.headers.get(line) ?? undefined,
+            body: async () => Buffer.from(await request.arrayBuffer()),
+          })
+          return responseOf(answer)
+        },
+        readersOf<Request>(options, ({ headers }) => headers),
+      )
+      return serve(async (request) => {
+        try {
+          return await guarded(request)
+        } catch {
+          return new Response('broken', { status: 500 })
+        }
+      })
+    },
+  }
+}
+
+export function responseOf(answer: AdapterAnswer): Response {
+  const { status } = answer
+  const headers = new Headers()
+  for (const [name, value] of answer.headers ?? []) headers.append(name, value)
+  switch (answer.kind) {
+    case 'json':
+      return Response.json(answer.value, { status, headers })
+    case 'bytes':
+      return new Response(Buffer.from(answer.body), { status, headers })
+    case 'stream':
+      return new Response(ReadableStream.from(answer.chunks()), { status, headers })
+    case 'empty':
+      return new Response(null, { status, headers })
+  }
+}
