@@ -14,7 +14,7 @@ import { newIntent } from './load/intent.ts'
 import { askAgain, type Load, settle, startLoad } from './load/load.ts'
 import { Sender } from './load/sender.ts'
 import { Timeline } from './load/timeline.ts'
-import { randomFrom } from './random.ts'
+import { randomFrom } from '../src/cli/demo/storm/plan.ts'
 import { type Account, type Finding, judge } from './verdict.ts'
 
 export interface CellOptions {

@@ -101,7 +101,7 @@ async function fillDisk({ disk, home }: World): Promise<void> {
   disk.fill()
   await sleep(1_500)
   disk.clear()
-  // A server may have ended over it, and its supervisor brings it back.
+  // Redis with appendfsync always ends when it can't write; a supervisor brings it back once there is room.
   await home.faults['store restarted']?.()
 }
 

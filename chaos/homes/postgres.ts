@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { startOwnPostgres, startTcpProxy } from '../../scripts/services/index.ts'
 import type { Home, HomeOptions } from './home.ts'
-import { networkFaults } from './network.ts'
+import { networkFaults, serverFaults } from './store-faults.ts'
 
 export async function postgresHome({ smallDisk }: HomeOptions): Promise<Home> {
   const server = await startOwnPostgres(smallDisk === undefined ? {} : { parentFolder: smallDisk })
@@ -14,17 +13,7 @@ export async function postgresHome({ smallDisk }: HomeOptions): Promise<Home> {
     processes: 3,
     faults: {
       ...networkFaults(proxy),
-      'store killed': async () => {
-        await server.kill()
-        await sleep(700)
-        await server.restart()
-      },
-      'store frozen': async () => {
-        server.signalAll('SIGSTOP')
-        await sleep(1_500)
-        server.signalAll('SIGCONT')
-      },
-      'store restarted': () => server.restart(),
+      ...serverFaults(server),
     },
     stop: async () => {
       await proxy.close()

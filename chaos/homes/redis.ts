@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startOwnRedis, startTcpProxy } from '../../scripts/services/index.ts'
 import { withControl } from '../../scripts/services/redis.ts'
 import type { Home, HomeOptions } from './home.ts'
-import { networkFaults } from './network.ts'
+import { networkFaults, serverFaults } from './store-faults.ts'
 
 export async function redisHome({ smallDisk }: HomeOptions): Promise<Home> {
   const server = await startOwnRedis({
@@ -17,16 +17,7 @@ export async function redisHome({ smallDisk }: HomeOptions): Promise<Home> {
     processes: 3,
     faults: {
       ...networkFaults(proxy),
-      'store killed': async () => {
-        await server.kill()
-        await sleep(700)
-        await server.restart()
-      },
-      'store frozen': async () => {
-        server.signal('SIGSTOP')
-        await sleep(1_500)
-        server.signal('SIGCONT')
-      },
+      ...serverFaults({ ...server, signalAll: (signal) => server.signal(signal) }),
       'store out of memory': () =>
         withControl(server.port, async (control) => {
           await control.config('SET', 'maxmemory-policy', 'noeviction')
@@ -34,8 +25,6 @@ export async function redisHome({ smallDisk }: HomeOptions): Promise<Home> {
           await sleep(1_000)
           await control.config('SET', 'maxmemory', '0')
         }),
-      // With appendfsync always, Redis ends when it can't write; its supervisor starts it again once there is room.
-      'store restarted': () => server.restart(),
     },
     stop: async () => {
       await proxy.close()

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TcpProxy } from '../../scripts/services/index.ts'
 
+type Faults = Readonly<Record<string, () => Promise<void>>>
+
 /** What a network does to connections, for any store that is reached through a proxy. */
-export function networkFaults(proxy: TcpProxy): Readonly<Record<string, () => Promise<void>>> {
+export function networkFaults(proxy: TcpProxy): Faults {
   return {
     'connections cut': async () => proxy.cut(),
     'connections reset': async () => proxy.reset(),
@@ -30,5 +32,29 @@ export function networkFaults(proxy: TcpProxy): Readonly<Record<string, () => Pr
       await sleep(1_000)
       proxy.open()
     },
+  }
+}
+
+interface BreakableServer {
+  kill(): Promise<void>
+  restart(): Promise<void>
+  /** To every process of the server. */
+  signalAll(signal: NodeJS.Signals): void
+}
+
+/** What happens to a store's server, for any that runs by itself. */
+export function serverFaults(server: BreakableServer): Faults {
+  return {
+    'store killed': async () => {
+      await server.kill()
+      await sleep(700)
+      await server.restart()
+    },
+    'store frozen': async () => {
+      server.signalAll('SIGSTOP')
+      await sleep(1_500)
+      server.signalAll('SIGCONT')
+    },
+    'store restarted': () => server.restart(),
   }
 }
