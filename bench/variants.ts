@@ -34,6 +34,9 @@ export type Traffic = 'unkeyed' | 'first' | 'replay'
 
 const bare = 'bare Express'
 
+/** In this version of its Redis layer every repeat is refused: docs/peers.md. */
+const refusesRepeats = new Set(['powertools-redis'])
+
 export const variants: readonly Variant[] = [
   floor(bare, 'bare', 'unkeyed'),
   { ...guarded('guarded, no key', 'memory', 'unkeyed', bare) },
@@ -72,9 +75,6 @@ function ofFramework(framework: Framework): Variant[] {
     { ...common, name: `${framework}, replay`, server: server('memory'), traffic: 'replay' },
   ]
 }
-
-/** In this version of its Redis layer every repeat is refused: docs/peers.md. */
-const refusesRepeats = new Set(['powertools-redis'])
 
 /** All on Redis, with the handler of `bench/peers`. */
 function ofPeer(name: string): Variant[] {
