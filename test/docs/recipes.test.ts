@@ -1,4 +1,4 @@
-// The recipes that docs/recipes.md prints are the files that test/journal runs.
+// The recipes that docs/recipes.md prints are the files that test/journal and test/examples run.
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 

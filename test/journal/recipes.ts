@@ -1,4 +1,4 @@
-// The recipes of docs/recipes.md, each joining a transaction of its own library.
+// The recipes of docs/recipes.md for ORMs, each joining a transaction of its own library.
 import { expect, test } from 'vitest'
 import { finished, leaseOf, mustOpen, rejection } from '../../src/testing/journal/kit.ts'
 import type { Place } from './server-cases.ts'

@@ -93,10 +93,6 @@ export const replayCases: readonly AdapterCase[] = [
   {
     name: 'repeats every header, in whatever case and order',
     async run(kit) {
-      const inAnyCase = (answer: RawAnswer) =>
-        applicationHeaders(answer)
-          .map(([name, value]) => `${name.toLowerCase()}: ${value}`)
-          .toSorted()
       for (const what of ['a Latin-1 header', 'headers of the representation'] as const) {
         const answer = answers[what]!
         const server = await kit.start({ scope: false }, () => answer)
@@ -244,6 +240,12 @@ export const replayCases: readonly AdapterCase[] = [
 /** The lines that tell of the answer itself, in their order: neither framing nor hapax's own. */
 function applicationHeaders(answer: RawAnswer): Array<readonly [string, string]> {
   return answer.headers.filter(([name]) => !ofThisExchange.has(name.toLowerCase()))
+}
+
+function inAnyCase(answer: RawAnswer): string[] {
+  return applicationHeaders(answer)
+    .map(([name, value]) => `${name.toLowerCase()}: ${value}`)
+    .toSorted()
 }
 
 const ofThisExchange = new Set([
