@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Lease } from '../../src/core/lease.ts'
+import type { RunRecoveryContext } from '../../src/core/run.ts'
 import type { StepOptions } from '../../src/core/steps.ts'
 import { deferred } from '../support/deferred.ts'
 import {
@@ -358,6 +359,26 @@ describe('run()', () => {
     await failure(attempt(true))
     expect(await attempt(false)).toBe('first')
     expect(new Set(keys).size).toBe(1)
+  })
+
+  test('a recovery function hears of them, and can undo one', async () => {
+    const { rig, once } = createRuns()
+    const refuse = { ...request, recovery: () => 'refuse' as const }
+    const first = once.run(refuse, async ({ step }) => {
+      await step('reserve', () => 7)
+      await step('charge', () => Promise.reject(new Error('no answer')))
+    })
+    await failure(first)
+    const recovery = async ({ steps, undo }: RunRecoveryContext) => {
+      for (const { name, state } of steps) if (state === 'begun') await undo(name)
+      return 'rerun' as const
+    }
+    const second = once.run({ ...request, recovery }, async ({ step }) => [
+      await step('reserve', never),
+      await step('charge', () => 'ch_1'),
+    ])
+    expect(await second).toEqual([7, 'ch_1'])
+    expect(eventsOf(rig, 'reconciled')).toMatchObject([{ verdict: 'rerun' }])
   })
 
   test('a step that nobody knows the end of is an error, and not the result', async () => {
