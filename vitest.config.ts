@@ -43,7 +43,8 @@ export default defineConfig({
               ...common,
               name: 'quick',
               include: ['test/**/*.test.ts'],
-              exclude: [...byTheClock, ...processes],
+              // test/journal/prisma has packages of its own, with tests of theirs.
+              exclude: ['**/node_modules/**', ...byTheClock, ...processes],
               // Two cores are what CI has.
               maxWorkers: 2,
               sequence: { groupOrder: 0 },

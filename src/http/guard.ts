@@ -148,9 +148,9 @@ export class Guard<Request> {
       concurrent: concurrent(request),
     }
     if (typeof recovery !== 'function') return callSettings(values, recovery)
-    const ask: Reconcile = async ({ key, scope, attempt, takeover, signal }) => {
+    const ask: Reconcile = async ({ takeover, ...context }) => {
       const failure = takeover.of === 'failed' ? takeover.response : undefined
-      const verdict = await recovery({ request, key, scope, attempt, failure, signal })
+      const verdict = await recovery({ ...context, request, failure })
       return typeof verdict === 'object' ? recordedAnswer(verdict) : verdict
     }
     return callSettings(values, ask)

@@ -109,6 +109,21 @@ test('a process that is told to end while the journal opens: not run, and the cl
   expect(second.kind).toBe('proceed')
 })
 
+test('a result that is not JSON rolls the transaction back', async () => {
+  const lease = await beginRun(rig, rerun)
+  const odd = (transaction: DatabaseSync) => {
+    insert(transaction)
+    return 1n
+  }
+  await expect(lease.steps.transaction('order', odd)).rejects.toMatchObject({
+    code: 'step-result-not-kept',
+    message:
+      'The result of the transaction "order" can\'t be kept. ' +
+      'Return JSON of at most 64 KiB, for example the id of what was made.',
+  })
+  expect(effects()).toBe(0)
+})
+
 test('an asynchronous function in an SQLite transaction is a clear error', async () => {
   const lease = await beginRun(rig, rerun)
   const slow = async (transaction: DatabaseSync) => insert(transaction)

@@ -10,6 +10,8 @@ export interface Recipe {
    * `insert` writes an effect by the library's own means.
    */
   transaction(work: (within: unknown, insert: () => Promise<unknown>) => Promise<void>): Promise<void>
+  /** How many statements a step adds to the transaction: a savepoint and the step, where it is not said. */
+  readonly statements?: number
   /** The library's handle outside of any transaction. */
   readonly idle: unknown
   close(): Promise<void>
@@ -37,7 +39,9 @@ export function recipeCases(
       })
 
     await recipe.transaction(async (within, insert) => {
-      expect(await step('kept', within, insert)).toBe('written')
+      const counted = countStatements(within)
+      expect(await step('kept', counted, insert)).toBe('written')
+      expect(counted.statements).toBe(recipe.statements ?? 2)
     })
     const undone = recipe.transaction(async (within, insert) => {
       expect(await step('undone', within, insert)).toBe('written')
@@ -66,4 +70,18 @@ export function recipeCases(
     await close()
     await place.destroy()
   })
+}
+
+/** `within`, and how many statements the journal sent by it. The library's own go another way. */
+function countStatements(within: unknown) {
+  // Whatever a recipe returns has it: docs/recipes.md says so.
+  const { query } = within as { query(text: string, values?: unknown[]): Promise<unknown> }
+  const counted = {
+    statements: 0,
+    query: (text: string, values?: unknown[]) => {
+      counted.statements += 1
+      return query(text, values)
+    },
+  }
+  return counted
 }

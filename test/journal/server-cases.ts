@@ -273,6 +273,7 @@ export function serverCases(name: string, about: About, newPlace: () => Promise<
       await fresh.run(about.newerSchema)
       await expect(connect({}, fresh).journal.open(leaseOf('k', 1), 1_000)).rejects.toMatchObject({
         code: 'schema-too-new',
+        message: expect.stringMatching(/need schema version 9.*Upgrade hapax here/),
       })
       await connected.close()
       await fresh.destroy()
