@@ -42,6 +42,9 @@ export class SqlJournal implements Journal {
 
   async open(lease: HeldLease, keepMs: number): Promise<JournalOpening> {
     await this.#prepared()
+    // Most keys are new, to store and journal both: one round trip. Where only the store forgot, the rest follows.
+    const isFirst = lease.attempt === 1 && !lease.takeover
+    if (isFirst && (await this.#dialect.begin(lease, keepMs))) return { kind: 'opened', steps: [] }
     for (let tries = 0; tries < openingTries; tries += 1) {
       await this.#dialect.enter(lease, keepMs)
       // Another statement: the one before reads what was there when it began, and misses a step that was committed

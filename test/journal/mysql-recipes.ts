@@ -32,8 +32,6 @@ export const mysqlRecipes: Readonly<Record<string, Open>> = {
           .execute((trx) =>
             work(kyselyMysql(trx), () => trx.insertInto('effect').values({ name: 'order' }).execute()),
           ),
-      // Kysely does not tell whether it is in a transaction, so the savepoint is tried out.
-      statements: 3,
       idle: kyselyMysql(db),
       close: () => db.destroy(),
     }

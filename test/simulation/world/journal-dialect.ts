@@ -46,6 +46,17 @@ export class SimulatedDialect implements Dialect {
 
   async prepare(): Promise<void> {}
 
+  begin(lease: HeldLease, keepMs: number): Promise<boolean> {
+    return this.#alone('begin', async (session) => {
+      const { heads } = this.#database
+      await this.#database.lock(session, lease.id, 'alone', this.#lockTimeoutMs)
+      if (heads.has(lease.id)) return false
+      const { token, fingerprint } = lease
+      heads.set(lease.id, { token, fingerprint, keepUntilMs: this.#database.nowMs + keepMs })
+      return true
+    })
+  }
+
   enter(lease: HeldLease, keepMs: number): Promise<void> {
     return this.#alone('enter', async (session) => {
       const { heads } = this.#database
