@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { IdempotencyError } from '../core/errors.ts'
 import type { TransactionRequest } from '../core/journal.ts'
-import type { Dialect } from './dialect.ts'
+import { type Dialect, idleMsOf } from './dialect.ts'
 
 type Step = NonNullable<TransactionRequest['step']>
 
@@ -54,7 +54,7 @@ export class CommitQuestion {
     let isCommitted: boolean | undefined
     while (!signal.aborted) {
       try {
-        await dialect.transaction({ isOwn: true }, async (transaction) => {
+        await dialect.transaction({ isOwn: true, idleMs: idleMsOf(lease) }, async (transaction) => {
           await dialect.lockHead(transaction, lease.id, 'alone')
           isCommitted = (await dialect.tokenOf(transaction, lease.id, name)) === lease.token
         })

@@ -49,8 +49,11 @@ export interface Found {
 }
 
 export interface TransactionSettings {
-  /** End the transaction from the server's side where its process has been silent for so long. */
-  readonly idleMs?: number
+  /**
+   * End the transaction from the server's side where its process has been silent for so long: a process that stands
+   * still must not hold a key. Undefined: never, for work that holds none.
+   */
+  readonly idleMs: number | undefined
   /** For the journal's own work, which waits for a lock for a short while only. */
   readonly isOwn: boolean
 }

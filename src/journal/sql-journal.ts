@@ -36,7 +36,9 @@ export class SqlJournal implements Journal {
     this.#cleaner = new Cleaner({
       everyMs: cleanEveryMs,
       deleteExpired: (limit) =>
-        dialect.transaction({ isOwn: true }, (transaction) => dialect.deleteOver(transaction, limit)),
+        dialect.transaction({ isOwn: true, idleMs: cleaningIdleMs }, (transaction) =>
+          dialect.deleteOver(transaction, limit),
+        ),
     })
   }
 
@@ -81,10 +83,10 @@ export class SqlJournal implements Journal {
 
   async #transact({ step, work }: TransactionRequest): Promise<WriteResult> {
     const dialect = this.#dialect
-    const idle = step === undefined ? {} : { idleMs: idleMsOf(step.lease) }
+    const idleMs = step && idleMsOf(step.lease)
     let isCommitting = false
     try {
-      await dialect.transaction({ ...idle, isOwn: false }, async (transaction, native) => {
+      await dialect.transaction({ idleMs, isOwn: false }, async (transaction, native) => {
         const result = await work(native)
         if (step === undefined) return
         const written = await dialect.addStep(transaction, step.lease, finishedStep(step, result))
@@ -103,7 +105,7 @@ export class SqlJournal implements Journal {
   /** Steps that belong to another request are deleted with the head's change of hands, or not at all. */
   #renew(lease: HeldLease, keepMs: number): Promise<void> {
     const dialect = this.#dialect
-    return dialect.transaction({ isOwn: true }, async (transaction) => {
+    return dialect.transaction({ isOwn: true, idleMs: idleMsOf(lease) }, async (transaction) => {
       const head = await dialect.lockHead(transaction, lease.id, 'alone')
       if (head !== undefined && judge(head, lease) === 'renewed') {
         await dialect.renewHead(transaction, lease, keepMs)
@@ -113,7 +115,7 @@ export class SqlJournal implements Journal {
 
   #undo(lease: HeldLease, name: string): Promise<WriteResult> {
     const dialect = this.#dialect
-    return dialect.transaction({ isOwn: true }, async (transaction) => {
+    return dialect.transaction({ isOwn: true, idleMs: idleMsOf(lease) }, async (transaction) => {
       const head = await dialect.lockHead(transaction, lease.id, 'share')
       if (head?.token !== lease.token) return 'stale'
       await dialect.deleteStep(transaction, lease.id, name)
@@ -137,6 +139,9 @@ export class SqlJournal implements Journal {
     }
   }
 }
+
+/** The cleaner holds keys that are over, and for as long as a statement takes. */
+const cleaningIdleMs = 10_000
 
 /** Rolls a transaction back. */
 class Stale extends Error {}
