@@ -92,7 +92,8 @@ export class Swapping {
 
   async #put(put: Put): Promise<Found | undefined> {
     const instead = await this.#cells.put(put)
-    if (instead !== undefined) return instead
+    // A driver that sent it twice was refused the second time, by what it wrote itself.
+    if (instead !== undefined && instead.cell?.standing.revision !== put.revision) return instead
     this.#own.remember(put)
     this.#onChanged(put.record.id)
   }
