@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool as createCallbackPool } from 'mysql2'
 import { createConnection, createPool, type Pool } from 'mysql2/promise'
 import { afterAll, describe, expect, test } from 'vitest'
-import { startMariaDb } from '../../scripts/services/index.ts'
+import { startMariaDb, startTcpProxy } from '../../scripts/services/index.ts'
 import { hashOf } from '../../src/stores/mysql/rows.ts'
 import { mysqlStore } from '../../src/stores/mysql.ts'
 import { asMysql } from '../support/as-mysql.ts'
@@ -213,6 +213,37 @@ if (server !== undefined) {
     const met = await other.claim(requestFor(id))
     expect(met.kind === 'running' && met.leaseLeftMs).toBeGreaterThan(59_000)
     await Promise.all([store.close(), other.close()])
+  })
+
+  test.each([
+    ['holds its answers back', 'holdAnswers'],
+    ['is gone, and nobody is told', 'goSilent'],
+  ] as const)('a server that %s: verbs reject in time, and may be sent again', async (_, fault) => {
+    const proxy = await startTcpProxy(server.port)
+    const url = new URL(server.url)
+    url.port = String(proxy.port)
+    const store = mysqlStore(open({ uri: url.href, connectionLimit: 1 }), { answerTimeout: 300 })
+    const lease = await mustClaim(store, randomUUID())
+    const unanswered = {
+      code: 'store-failed',
+      message: expect.stringMatching(/^MySQL refused an operation: no answer/),
+    }
+
+    const request = requestFor(randomUUID())
+    proxy[fault]()
+    await expect(store.claim(request)).rejects.toMatchObject(unanswered)
+    proxy.resume()
+    // Whether it was carried out or not, its owner gets it and nobody else.
+    expect((await store.claim(request)).kind).toBe('claimed')
+    expect((await store.claim(requestFor(request.id))).kind).toBe('running')
+
+    proxy[fault]()
+    await expect(store.complete(lease, answer('x'))).rejects.toMatchObject(unanswered)
+    proxy.resume()
+    expect(await store.complete(lease, answer('x'))).toBe('written')
+    expect(await replayed(store, lease.id)).toBe('x')
+    await store.close()
+    await proxy.close()
   })
 
   test('an answer larger than a packet leaves a tombstone; a step so large is not kept', async () => {
