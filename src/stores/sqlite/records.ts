@@ -1,6 +1,6 @@
 import type { IdempotencyRecord } from '../../core/record.ts'
 import type { ForwardClock } from '../embedded/forward-clock.ts'
-import { type Fields, integer, isFields, number } from './fields.ts'
+import { type Fields, integer, isFields, number } from '../encoding/fields.ts'
 import type { SqliteDatabase } from './handle.ts'
 import { requireReader } from './migrate.ts'
 import { decodeRow, encodeRecord, encodeText, headColumnsSql, upsertSql } from './rows.ts'
