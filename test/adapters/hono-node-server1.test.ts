@@ -1,11 +1,11 @@
-// `npm run test:long` runs the whole contract on this server. It replaces Request and Response in the whole process.
-import { serve } from 'hono-node-server1'
+// `npm run test:long` runs the whole contract on a later 1.x. It replaces Request and Response in the whole process.
+import { serve } from 'hono-node-server1-early'
 import { expect, onTestFinished, test } from 'vitest'
 import { withIdempotency } from '../../src/adapters/fetch.ts'
 import { servedBy } from '../support/adapters/fetch.ts'
 import { exchange, headerOf, linesOf } from '../support/raw-http.ts'
 
-test('@hono/node-server 1.x sends the length of an answer and of its replay once', async () => {
+test('@hono/node-server 1.19.0 sends the length of an answer and of its replay once', async () => {
   const server = await servedBy(serve)(withIdempotency(() => Response.json({ id: 7 }), { scope: false }))
   onTestFinished(() => server.close())
   for (const replayed of [[], ['true']]) {

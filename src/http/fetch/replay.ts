@@ -26,7 +26,7 @@ export function wholeResponse({ status, statusText, headers, body }: WholeAnswer
   // a view of shared memory, which the types leave open.
   const bytes = body.length === 0 ? null : (body as Uint8Array<ArrayBuffer>)
   const response = new Response(bytes, { status, headers, ...(statusText !== undefined && { statusText }) })
-  // @hono/node-server 1.x puts in a `Response` of its own, and sends the length of one that nobody looked into twice.
+  // @hono/node-server 1.19.0 has a `Response` of its own, and sends the length of one that nobody looked into twice.
   void response.body
   return response
 }
