@@ -71,7 +71,14 @@ export default idempotency
 
 /** Hono keeps what a middleware has read; a form's bytes, with its boundary, are lost. */
 async function bytesReadBefore(context: Context): Promise<Uint8Array | undefined> {
-  return 'formData' in context.req.bodyCache ? undefined : context.req.bytes()
+  if ('formData' in context.req.bodyCache) return undefined
+  try {
+    // Not `bytes()`, which Hono has since 4.13 only.
+    return new Uint8Array(await context.req.arrayBuffer())
+  } catch {
+    // Before 4.4 what was read as one type can't be had as another.
+    return undefined
+  }
 }
 
 declare module 'hono' {

@@ -73,6 +73,7 @@ export function idempotency<Context extends KoaContext>(options: KoaOptions<Cont
       }
       answer?.passOn()
       context.idempotency = passage.idempotency
+      if (passage.idempotency.key !== undefined) return next().finally(() => answerWhoeverIsThere(context))
     }
     await next()
   }
@@ -80,6 +81,16 @@ export function idempotency<Context extends KoaContext>(options: KoaOptions<Cont
 }
 
 export default idempotency
+
+/**
+ * Koa asks the socket before it writes an answer, and a socket ends some time before anybody is told that its client
+ * has left: nothing would be recorded, or an empty answer. Not before the handler is done: until then Koa asks
+ * whether to tell of the broken connection.
+ */
+function answerWhoeverIsThere(context: KoaContext): void {
+  const { res } = context
+  Object.defineProperty(context, 'writable', { configurable: true, get: () => !res.writableEnded })
+}
 
 /** Koa writes an answer when the last middleware has returned, which is over for a lease that was lost late. */
 class KoaAnswer<Context extends KoaContext> {

@@ -110,6 +110,19 @@ for (const [name, Application] of Object.entries({ 'Koa 2': koa2, 'Koa 3': Koa }
       expect(runs).toBe(1)
     })
 
+    it('records the whole answer where the socket has ended and nobody was told yet', async () => {
+      const server = await serve(guard(), (ctx) => {
+        // As Node ends it on a client's FIN, some turns before `close`.
+        ctx.req.socket.end()
+        ctx.status = 201
+        ctx.body = { id: 17 }
+      })
+      await post(server, '/a').catch(() => {})
+      const retried = await post(server, '/a')
+      expect([retried.status, jsonOf(retried)]).toEqual([201, { id: 17 }])
+      expect(linesOf(retried, 'Idempotent-Replayed')).toEqual(['true'])
+    })
+
     it('leaves a tombstone for a stream whose client has left: Koa destroys it', async () => {
       const gone = deferred()
       let runs = 0
