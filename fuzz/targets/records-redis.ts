@@ -35,7 +35,10 @@ export const redisRecordsTarget: FuzzTarget = {
       raw: (id) => control.getBuffer(prefix + id),
       saysNew: async (id) => {
         const bytes = await control.getBuffer(prefix + id)
-        return bytes !== null && bytes.length >= headBytes && saysNew(bytes, await place.nowMs())
+        if (bytes === null) return false
+        // A key that is new, and that somebody watches.
+        if (bytes.toString() === 'w') return true
+        return bytes.length >= headBytes && saysNew(bytes, await place.nowMs())
       },
       readsLate: false,
       nowMs: async () => {
