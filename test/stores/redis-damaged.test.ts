@@ -82,6 +82,25 @@ if (server !== undefined) {
       },
     )
 
+    test.each([
+      ['running', 1],
+      ['completed', 3],
+      ['unknown', 4],
+    ])('%s without a fingerprint: is never run as new', async (_, state) => {
+      const id = randomUUID()
+      const request = requestFor(id)
+      const { token } = Object(await store.claim(request))
+      const lease = { ...request, token, attempt: 1, takeover: false }
+      expect(await store.release(lease, { clean: true })).toBe('written')
+      const stored = (await control.getBuffer(prefix + id)) ?? Buffer.alloc(0)
+      // A clean release has none; what it stands for is one byte away.
+      const damaged =
+        state === 1 ? Buffer.concat([changed(stored, 39, 6), Buffer.alloc(5), Buffer.of(0xff)]) : stored
+      await control.set(prefix + id, changed(damaged, 1, state), 'KEEPTTL')
+      expect(await claim(id)).toMatchObject({ kind: 'unreadable', reason: expect.stringMatching(/fingerprint/) })
+      expect(await store.inspect?.get(id)).toMatchObject({ state: 'unreadable' })
+    })
+
     test('with its steps: is taken over', async () => {
       const id = await lapsedRecord()
       expect(await claim(id)).toMatchObject({

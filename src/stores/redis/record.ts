@@ -56,6 +56,7 @@ function recordIn(id: string, stored: Buffer): IdempotencyRecord {
   if (state === released && fingerprintBytes.length === 0) {
     return { ...base, state: 'released', fingerprint: null, expiresAtMs: retainedUntilMs }
   }
+  if (fingerprintBytes.length === 0) throw new Error('its fingerprint is missing.')
   const fingerprint = decodeFingerprint(fingerprintBytes)
   switch (state) {
     case running: {

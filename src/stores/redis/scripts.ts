@@ -6,7 +6,7 @@ export interface Script {
 }
 
 export const abandon: Script = {
-  sha: '08b2d02f23edcebeaf9f97605165dc2b2c852306',
+  sha: '68a2bf540a2b576026c160dc34c797263bea06ce',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -49,6 +49,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -108,7 +109,7 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: 'a9aea28c45a3e5d0919b7c0c2e9a576a03419beb',
+  sha: 'bd3354a557e12fd208b53e7e95c5541ac76247bd',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -151,6 +152,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -334,7 +336,7 @@ return { 5 }`,
 }
 
 export const complete: Script = {
-  sha: '60a44b9b5138824b445fbb54ffdb25c25c3f9694',
+  sha: '09b11511e7104623a698b3ee81608ba66ebbabb1',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -377,6 +379,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -459,7 +462,7 @@ return 1`,
 }
 
 export const completeWithoutMemory: Script = {
-  sha: 'e520df293ee4fda2c8ad909a949f57a250598866',
+  sha: '21f7e571db1d270ee75ba23139ed01b549b71c6d',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -502,6 +505,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -584,7 +588,7 @@ return 1`,
 }
 
 export const forget: Script = {
-  sha: '547a65e170b076ae01e2212422d2e5400298bc32',
+  sha: 'a6bc62a17f8a921dc7ca8ae36c29a8d69f75e1d1',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -627,6 +631,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -692,7 +697,7 @@ return { now_ms, value }`,
 }
 
 export const release: Script = {
-  sha: 'a5af12e44b8d87b9739cffc02aeb908de0b1c4be',
+  sha: '614928a66dc00498adac109cd02be4564b4d4af8',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -735,6 +740,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -799,7 +805,7 @@ return 1`,
 }
 
 export const renew: Script = {
-  sha: '08ed862918e578ea3eddcfed908de7887b6e78ad',
+  sha: '163495bd7774c14488c215e1e3a646acf5d5c008',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -842,6 +848,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -924,7 +931,7 @@ return 1`,
 }
 
 export const settle: Script = {
-  sha: '8c971d014e8dab4faf29532d11044cdc63a2ee1c',
+  sha: '11471f8dfeb026c728c0997ec33d8543cdaffa0e',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -967,6 +974,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -1035,7 +1043,7 @@ return 'settled'`,
 }
 
 export const step: Script = {
-  sha: '77f078bb0cd971cf945fb8f44f621ffdebcc93fb',
+  sha: '7b9b27dfc8d3324d02d221ad5f0c7764542edcd5',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -1078,6 +1086,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -1173,7 +1182,7 @@ return 1`,
 }
 
 export const stepWithoutMemory: Script = {
-  sha: 'c4ea6de139c81e0fc600aed51281f31538a6d2ac',
+  sha: 'b2c82e52eda9d554bbace32f07b36af554c6a04b',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -1216,6 +1225,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -1311,7 +1321,7 @@ return 1`,
 }
 
 export const watch: Script = {
-  sha: '5f1ed5610dad061b912b66b3386734f70022aca0',
+  sha: 'f7eeb3c053ca54638ba9222927f74a94ecaf745e',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -1354,6 +1364,7 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0

@@ -62,6 +62,8 @@ local function read()
   local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  -- A clean release alone stands for no request: any other record without one would be run as new.
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
