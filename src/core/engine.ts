@@ -47,7 +47,7 @@ export class Engine implements LeaseKeeper {
     const { store, clock } = settings
     this.#settings = settings
     this.logger = safely(settings.logger)
-    this.events = new Events(settings.on, (message) => this.logger.warn(message))
+    this.events = new Events(settings.on, (message) => this.logger.warn(message), settings.storeKeys)
     this.misuse = new Misuse(this.logger, settings.silence)
     const access = new StoreAccess(settings, this.events)
     this.#access = access

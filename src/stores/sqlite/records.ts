@@ -101,8 +101,9 @@ export class Records {
     return this.#clock.now(number(meta, 'clock_ms'))
   }
 
-  #passToken(row: Fields): void {
-    if (Number.isSafeInteger(row['token'])) this.#clock.passToken(integer(row, 'token'))
+  /** A damaged token is none: it must not keep its row from being deleted. */
+  #passToken({ token }: Fields): void {
+    if (typeof token === 'number' && Number.isSafeInteger(token)) this.#clock.passToken(token)
   }
 }
 
