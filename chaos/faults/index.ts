@@ -12,8 +12,8 @@ export interface NamedFault {
   readonly smallDisk?: Partial<Record<HomeName, number>>
 }
 
-const every: readonly HomeName[] = ['memory', 'sqlite', 'redis', 'sentinel', 'cluster', 'postgres']
-const reached: readonly HomeName[] = ['redis', 'postgres']
+const every: readonly HomeName[] = ['memory', 'sqlite', 'redis', 'sentinel', 'cluster', 'postgres', 'mariadb']
+const reached: readonly HomeName[] = ['redis', 'postgres', 'mariadb']
 const hourMs = 3_600_000
 
 export const faults: readonly NamedFault[] = [
@@ -23,7 +23,7 @@ export const faults: readonly NamedFault[] = [
   { name: 'rolling deploy', homes: every, inject: deploy },
   { name: 'clock jumps', homes: every, inject: jumpClocks },
   { name: 'idle clients', homes: every, inject: idleClients },
-  { name: 'connections held', homes: ['postgres'], inject: holdConnections },
+  { name: 'connections held', homes: ['postgres', 'mariadb'], inject: holdConnections },
   {
     name: 'disk full',
     homes: ['sqlite', 'redis', 'postgres'],

@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis'
+import { createPool, type PoolConnection } from 'mysql2/promise'
 import { Pool } from 'pg'
 import type { Store } from '../../src/core/store.ts'
 import type { Release } from './release.ts'
@@ -17,7 +18,8 @@ const redisOptions = { silence: ['redis-not-persistent', 'redis-evicts'] } as co
 const connecting = { retryStrategy: () => 100, socketTimeout: 1_000, connectTimeout: 1_000 }
 const waitReplicas = { count: 1, timeout: 500 }
 
-/** The store that an address names: `memory`, `sqlite:FILE`, `redis:`, `sentinel:`, `cluster:` or `postgres:` URLs. */
+/** The store that an address names: `memory`, `sqlite:FILE`, `redis:`, `sentinel:`, `cluster:`, `postgres:` or
+ * `mysql:` URLs. */
 export async function openStore(release: Release, address: string): Promise<OpenStore> {
   const [kind, rest] = split(address)
   switch (kind) {
@@ -46,6 +48,8 @@ export async function openStore(release: Release, address: string): Promise<Open
     }
     case 'postgres':
       return onPostgres(release, address)
+    case 'mysql':
+      return onMysql(release, address)
     default:
       throw new Error(`No store for ${address}`)
   }
@@ -74,6 +78,18 @@ function onPostgres(release: Release, connectionString: string): OpenStore {
         }),
       )
       if (taken.every(({ status }) => status === 'rejected')) throw new Error('No connection could be held.')
+    },
+  }
+}
+
+function onMysql(release: Release, uri: string): OpenStore {
+  const pool = createPool({ uri, connectTimeout: 1_000, connectionLimit: 10 })
+  return {
+    store: release.mysqlStore(pool, { answerTimeout: '2s' }),
+    close: () => pool.end(),
+    holdConnections: async (forMs) => {
+      const hold = (connection: PoolConnection) => setTimeout(() => connection.release(), forMs)
+      await Promise.allSettled(Array.from({ length: 10 }, async () => hold(await pool.getConnection())))
     },
   }
 }

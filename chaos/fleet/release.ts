@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { idempotency } from '../../src/adapters/express.ts'
 import type { memoryStore } from '../../src/index.ts'
+import type { mysqlStore } from '../../src/stores/mysql.ts'
 import type { postgresStore } from '../../src/stores/postgres.ts'
 import type { redisStore } from '../../src/stores/redis.ts'
 import type { sqliteStore } from '../../src/stores/sqlite.ts'
@@ -12,11 +13,12 @@ export interface Release {
   readonly sqliteStore: typeof sqliteStore
   readonly redisStore: typeof redisStore
   readonly postgresStore: typeof postgresStore
+  readonly mysqlStore: typeof mysqlStore
 }
 
 /** These sources, or the unpacked package in `folder`. */
 export async function releaseAt(folder: string | undefined): Promise<Release> {
-  const [adapter, main, sqlite, redis, postgres] = await Promise.all(
+  const [adapter, main, sqlite, redis, postgres, mysql] = await Promise.all(
     folder === undefined
       ? [
           import('../../src/adapters/express.ts'),
@@ -24,10 +26,11 @@ export async function releaseAt(folder: string | undefined): Promise<Release> {
           import('../../src/stores/sqlite.ts'),
           import('../../src/stores/redis.ts'),
           import('../../src/stores/postgres.ts'),
+          import('../../src/stores/mysql.ts'),
         ]
-      : ['adapters/express', 'index', 'stores/sqlite', 'stores/redis', 'stores/postgres'].map(
+      : ['adapters/express', 'index', 'stores/sqlite', 'stores/redis', 'stores/postgres', 'stores/mysql'].map(
           (file) => import(join(folder, 'dist/esm', `${file}.js`)),
         ),
   )
-  return { ...main, ...adapter, ...sqlite, ...redis, ...postgres }
+  return { ...main, ...adapter, ...sqlite, ...redis, ...postgres, ...mysql }
 }

@@ -11,7 +11,7 @@ export interface Home {
   stop(): Promise<void>
 }
 
-export type HomeName = 'memory' | 'sqlite' | 'redis' | 'sentinel' | 'cluster' | 'postgres'
+export type HomeName = 'memory' | 'sqlite' | 'redis' | 'sentinel' | 'cluster' | 'postgres' | 'mariadb'
 
 export interface HomeOptions {
   /** A folder of little space, where the fault asks for a full disk. */

@@ -1,5 +1,6 @@
 import { clusterHome } from './cluster.ts'
 import type { Home, HomeName, HomeOptions } from './home.ts'
+import { mariaDbHome } from './mariadb.ts'
 import { memoryHome } from './memory.ts'
 import { postgresHome } from './postgres.ts'
 import { redisHome } from './redis.ts'
@@ -13,4 +14,5 @@ export const homes: Readonly<Record<HomeName, (options: HomeOptions) => Promise<
   sentinel: sentinelHome,
   cluster: clusterHome,
   postgres: postgresHome,
+  mariadb: mariaDbHome,
 }

@@ -25,6 +25,16 @@ export interface MariaDbServer {
   stop(): Promise<void>
 }
 
+export interface OwnMariaDbServer extends MariaDbServer {
+  signal(signal: NodeJS.Signals): void
+  /** Lets it write everything down and starts it again: one that was only just made does not survive a kill. */
+  settle(): Promise<void>
+  /** SIGKILL, and the port stays this server's to come back to. */
+  kill(): Promise<void>
+  /** Starts it again after {@link kill}, with the same files and on the same port. Resolves once it answers. */
+  restart(): Promise<void>
+}
+
 /**
  * A MariaDB: the one that `HAPAX_MYSQL_URL` names, MySQL or MariaDB, else one of our own.
  *
@@ -33,17 +43,37 @@ export interface MariaDbServer {
 export async function startMariaDb(): Promise<MariaDbServer> {
   const given = process.env['HAPAX_MYSQL_URL']
   if (given !== undefined) return { url: given, port: Number(new URL(given).port), stop: async () => {} }
+  return startOwnMariaDb()
+}
+
+/** @throws {ServiceMissing} */
+export async function startOwnMariaDb(): Promise<OwnMariaDbServer> {
   const launcher = launcherFor(mariaDbProgram)
   const folder = temporaryFolder('mariadb')
   const port = await freePort()
   // Without the server's own tables, which take longer to make than all else, nobody needs to log in.
   mkdirSync(join(folder, 'data', 'mysql'), { recursive: true })
-  const server = spawnServer(launcher, serverArguments(port, folder), folder)
+  const args = serverArguments(port, folder)
+  let server = spawnServer(launcher, args, folder)
   await answers(port, server)
   return {
     url: `mysql://root@127.0.0.1:${port}/hapax`,
     port,
+    signal: (signal) => server.signal(signal),
+    settle: async () => {
+      server.signal('SIGTERM')
+      await waitUntil('mariadbd ends', async () => !server.running, { output: server.output })
+      server = spawnServer(launcher, args, folder)
+      await answers(port, server)
+    },
+    kill: () => server.kill(),
+    restart: async () => {
+      await server.kill()
+      server = spawnServer(launcher, args, folder)
+      await answers(port, server)
+    },
     stop: async () => {
+      server.signal('SIGCONT')
       await server.kill()
       removeFolder(folder)
     },
