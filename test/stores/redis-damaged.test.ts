@@ -97,7 +97,10 @@ if (server !== undefined) {
       const damaged =
         state === 1 ? Buffer.concat([changed(stored, 39, 6), Buffer.alloc(5), Buffer.of(0xff)]) : stored
       await control.set(prefix + id, changed(damaged, 1, state), 'KEEPTTL')
-      expect(await claim(id)).toMatchObject({ kind: 'unreadable', reason: expect.stringMatching(/fingerprint/) })
+      expect(await claim(id)).toMatchObject({
+        kind: 'unreadable',
+        reason: expect.stringMatching(/fingerprint/),
+      })
       expect(await store.inspect?.get(id)).toMatchObject({ state: 'unreadable' })
     })
 
