@@ -64,6 +64,6 @@ async function currentVersion(connection: Connection): Promise<number> {
 function statementsIn(sql: string): string[] {
   return sql
     .split(/;\s*$/m)
-    .map((statement) => statement.replaceAll(/^\s*--.*$/gm, '').trim())
+    .map((statement) => statement.replaceAll(/^[ \t]*--.*$/gm, '').trim())
     .filter((statement) => statement !== '')
 }
