@@ -37,7 +37,7 @@ export interface NestIdempotencyAsyncOptions<Request = IncomingMessage>
     Pick<FactoryProvider<NestIdempotencyOptions<Request>>, 'inject' | 'useFactory'> {}
 
 /**
- * Guards the handlers that `@Idempotent()` marks, on Express and on Fastify, in Nest 11 and 12. It runs behind
+ * Guards the handlers that `@Idempotent()` marks, on Express and on Fastify, in Nest 10 to 12. It runs behind
  * guards and before pipes and other interceptors of the handler, and closes when the application shuts down.
  *
  * @throws IdempotencyError `invalid-option` for a wrong or unknown option, by name.

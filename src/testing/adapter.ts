@@ -48,6 +48,17 @@ export function testAdapter(api: TestApi, subject: AdapterSubject): void {
   })
 }
 
+/** How many cases the contract has for a subject, and which are left out, by the reason that it gives. */
+export function extentOf(subject: AdapterSubject): {
+  readonly fitting: number
+  readonly leftOut: ReadonlyMap<string, number>
+} {
+  const reasons = Object.values(adapterCases).flatMap((cases) => cases.map((rule) => leftOut(rule, subject)))
+  const left = new Map<string, number>()
+  for (const reason of reasons) if (reason !== undefined) left.set(reason, (left.get(reason) ?? 0) + 1)
+  return { fitting: reasons.filter((reason) => reason === undefined).length, leftOut: left }
+}
+
 /** The whole contract, by group. */
 const adapterCases: Readonly<Record<string, readonly AdapterCase[]>> = {
   replay: replayCases,

@@ -38,6 +38,16 @@ async function post(app: FastifyInstance, target: string, request: RawRequest = 
   return exchange(port, { target, body: 'x', ...request, headers })
 }
 
+it('is refused by Fastify 4, with a sentence that names both versions', async () => {
+  const { fastify: fastify4 } = await import('fastify4')
+  // As an application without types has it.
+  const app = fastify4() as unknown as ReturnType<typeof fastify>
+  const registered = async () => app.register(idempotency, { scope: false })
+  await expect(registered()).rejects.toThrow(
+    /hapax - expected '5.x' fastify version, '4\.\d+\.\d+' is installed/,
+  )
+})
+
 describe('routes', () => {
   it('guards an instance and those within, and no other', async () => {
     const app = create()
