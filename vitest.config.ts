@@ -2,7 +2,12 @@ import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 // These judge an API by when its answers come: they run alone, one file at a time.
-const byTheClock = ['test/checker/**/*.test.ts', 'test/cli/{demo,storm}.test.ts', 'test/browser/**/*.test.ts']
+const byTheClock = [
+  'test/checker/**/*.test.ts',
+  'test/cli/{demo,storm}.test.ts',
+  'test/browser/**/*.test.ts',
+  'test/chaos/**/*.test.ts',
+]
 // These start and stop many processes, and wait for leases: beside each other, and beside nothing else.
 const processes = ['test/crash/**/*.test.ts']
 // `npm run test:long` runs the longer forms instead: outages and failovers of real servers.
@@ -38,7 +43,8 @@ export default defineConfig({
               ...common,
               name: 'quick',
               include: ['test/**/*.test.ts'],
-              exclude: [...byTheClock, ...processes],
+              // test/journal/prisma has packages of its own, with tests of theirs.
+              exclude: ['**/node_modules/**', ...byTheClock, ...processes],
               // Two cores are what CI has.
               maxWorkers: 2,
               sequence: { groupOrder: 0 },

@@ -15,7 +15,7 @@ export interface LoadResult {
   readonly p99Ms: number
 }
 
-const body = JSON.stringify({ item: 'book', quantity: 2, note: 'x'.repeat(180) })
+const body = JSON.stringify({ item: 'book', quantity: 2, marker: 'm', amount: 1, note: 'x'.repeat(180) })
 
 /** Sends POST requests and rejects if any was not answered with 201: a wrong answer is no figure. */
 export async function load({ url, traffic, requests, connections }: Load): Promise<LoadResult> {

@@ -1,28 +1,30 @@
-// npm run bench [-- --rounds 30 --requests 1000 --connections 64 --only Redis --json]
+// npm run bench [-- --group stores --rounds 15 --requests 1000 --connections 64 --only Redis --json --write]
 //
 // Every round runs each variant once, one after the other, so that a machine whose speed drifts slows all of
 // them alike. Ratios are taken within a round; printed is the median of the rounds. CPU time is the server
-// process's alone, without Redis and without the load. `--only` takes variants by a part of their names.
-import { mkdtempSync, rmSync } from 'node:fs'
+// process's alone, without the store's server and without the load. `--only` takes variants by a part of their names,
+// `--group` one of stores, frameworks, peers. `--write` puts table and chart into docs/benchmarks.md.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startRedis } from '../scripts/services/index.ts'
-import { load, type LoadResult } from './load.ts'
-import { Served } from './served.ts'
+import { startOwnPostgres, startRedis } from '../scripts/services/index.ts'
+import { writeChart } from './chart.ts'
+import { load } from './load.ts'
+import { rowsOf, type Row, type Sample, type Samples, writeTable } from './report.ts'
+import { type Places, Served } from './served.ts'
 import { type Variant, variants as allVariants } from './variants.ts'
-
-interface Sample extends LoadResult {
-  readonly cpuMicros: number
-}
 
 const { values } = parseArgs({
   options: {
+    group: { type: 'string', default: 'stores' },
     rounds: { type: 'string', default: '15' },
     requests: { type: 'string', default: '1000' },
     connections: { type: 'string', default: '64' },
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 })
 /** In the first round, which is not counted: compilers need that many to be done. */
@@ -30,78 +32,88 @@ const warmUpRequests = 8_000
 const rounds = Number(values.rounds)
 const requests = Number(values.requests)
 const connections = Number(values.connections)
-const [bare] = allVariants
-const variants = allVariants.filter(({ name }) => name === bare?.name || name.includes(values.only))
+const ofGroup = allVariants.filter(({ group }) => group === values.group)
+const wanted = ofGroup.filter(({ name }) => name.includes(values.only))
+const variants = ofGroup.filter(
+  (variant) => wanted.includes(variant) || wanted.some(({ floor }) => floor === variant.name),
+)
+if (variants.length === 0) throw new Error('No variant is left of --group and --only.')
 
 const folder = mkdtempSync(join(tmpdir(), 'hapax-bench-'))
 const servers = new Map<string, Served>()
 const redis = await startRedis()
+const postgres = variants.some(needsPostgres) ? await startOwnPostgres() : undefined
 try {
-  for (const { name, handler } of variants) {
-    servers.set(name, await Served.start(handler, join(folder, `${servers.size}.sqlite`), redis.url))
+  if (values.group === 'peers') installPeers()
+  for (const { name, server } of variants) {
+    const places: Places = {
+      file: join(folder, `${servers.size}.sqlite`),
+      redisUrl: redis.url,
+      postgresUrl: postgres?.url ?? '',
+    }
+    servers.set(name, await Served.start(server, places))
   }
+  report(await rounded())
+} finally {
+  await Promise.all([...servers.values()].map((server) => server.stop()))
+  await postgres?.stop()
+  await redis.stop()
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function needsPostgres({ server }: Variant): boolean {
+  return server.kind === 'ours' && /postgres/i.test(server.work)
+}
+
+function installPeers(): void {
+  const cwd = join(import.meta.dirname, 'peers')
+  if (existsSync(join(cwd, 'node_modules'))) return
+  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd, stdio: 'inherit' })
+}
+
+async function rounded(): Promise<Samples> {
   const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]))
   for (let round = 0; round <= rounds; round += 1) {
     for (const variant of variants) {
+      progress(`round ${round} of ${rounds}: ${variant.name}`)
       const sample = await measure(variant, round === 0 ? warmUpRequests : requests)
       if (round > 0) samples.get(variant.name)?.push(sample)
-      if (!values.json) process.stderr.write(`\rround ${round} of ${rounds}: ${variant.name}`.padEnd(60))
     }
   }
-  if (!values.json) process.stderr.write(`\r${''.padEnd(60)}\r`)
-  report(samples)
-} finally {
-  await Promise.all([...servers.values()].map((server) => server.stop()))
-  await redis.stop()
-  rmSync(folder, { recursive: true, force: true })
+  progress('')
+  return samples
 }
 
 async function measure({ name, traffic }: Variant, count: number): Promise<Sample> {
   const server = servers.get(name)
   if (server === undefined) throw new Error(`No server for ${name}`)
-  const before = await server.cpuMicros()
+  const before = server.cpuMicros()
   const result = await load({ url: server.url, traffic, requests: count, connections })
-  return { ...result, cpuMicros: ((await server.cpuMicros()) - before) / count }
+  return { ...result, cpuMicros: (server.cpuMicros() - before) / count }
 }
 
-function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
-  const rows = variants.map(({ name, floor }) => {
-    const own = samples.get(name) ?? []
-    const ratioTo = (other: string | undefined, pick: (sample: Sample) => number) => {
-      const others = samples.get(other ?? '') ?? []
-      const ratios = own.flatMap((sample, round) => {
-        const base = others[round]
-        return base === undefined ? [] : [pick(sample) / pick(base)]
-      })
-      return Number(median(ratios).toFixed(2))
-    }
-    return {
-      variant: name,
-      'CPU µs': Math.round(median(own.map((sample) => sample.cpuMicros))),
-      // What other work on the machine adds is never negative.
-      'least CPU µs': Math.round(Math.min(...own.map((sample) => sample.cpuMicros))),
-      'CPU ÷ bare': ratioTo(bare?.name, (sample) => sample.cpuMicros),
-      'CPU ÷ floor': ratioTo(floor, (sample) => sample.cpuMicros),
-      'requests/s': Math.round(median(own.map((sample) => sample.requestsPerSecond))),
-      'requests/s ÷ floor': ratioTo(floor, (sample) => sample.requestsPerSecond),
-      'p50 ms': median(own.map((sample) => sample.p50Ms)),
-      'p99 ms': median(own.map((sample) => sample.p99Ms)),
-      floor,
-    }
-  })
+function report(samples: Samples): void {
+  const rows = rowsOf(variants, samples)
+  const date = new Date().toISOString()
   const machine = `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`
   const setting = `${rounds} rounds of ${requests} requests, ${connections} connections; medians`
   if (values.json) {
-    console.log(JSON.stringify({ date: new Date().toISOString(), machine, setting, rows }, undefined, 2))
+    console.log(JSON.stringify({ date, machine, setting, rows }, undefined, 2))
   } else {
-    console.log(`${new Date().toISOString().slice(0, 10)}, ${machine}\n${setting}`)
-    console.table(rows)
+    console.log(`${date.slice(0, 10)}, ${machine}\n${setting}`)
+    console.table(Object.fromEntries(rows.map(({ variant, ...row }) => [variant, row])))
   }
+  if (values.write) write(rows, `${date.slice(0, 10)}, ${machine}; ${setting}.`)
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2
+function write(rows: readonly Row[], circumstances: string): void {
+  const docs = join(import.meta.dirname, '../docs')
+  const name = connections === 64 ? values.group : `${values.group}, ${connections} connections`
+  writeTable(join(docs, 'benchmarks.md'), name, circumstances, rows)
+  const chart = `bench-${name.replaceAll(/\W+/g, '-')}.svg`
+  writeChart(join(docs, chart), `CPU µs a request: ${name}`, rows)
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${text.padEnd(60)}${text === '' ? '\r' : ''}`)
 }

@@ -1,13 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Handler } from './variants.ts'
+import type { Program } from './variants.ts'
 
-type Message =
-  | { readonly kind: 'listening'; readonly port: number }
-  | { readonly kind: 'cpu'; readonly micros: number }
+export interface Places {
+  /** For a store in a file. */
+  readonly file: string
+  readonly redisUrl: string
+  readonly postgresUrl: string
+}
 
-/** A server of `server.ts` in a child process. */
+/** A server in a child process. */
 export class Served {
   readonly url: string
   readonly #child: ChildProcess
@@ -17,19 +21,29 @@ export class Served {
     this.url = `http://127.0.0.1:${port}/orders`
   }
 
-  /** @param file For a store in a file. */
-  static async start(handler: Handler, file: string, redisUrl: string): Promise<Served> {
-    const child = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [handler, file, redisUrl])
-    const message = await nextMessage(child)
-    if (message.kind !== 'listening') throw new Error('The benchmark server did not start.')
-    return new Served(child, message.port)
+  static async start(program: Program, { file, redisUrl, postgresUrl }: Places): Promise<Served> {
+    const args = program.kind === 'ours' ? [program.framework, program.work, file, redisUrl, postgresUrl] : []
+    const child = fork(fileOf(program), args, {
+      env: { ...process.env, NODE_ENV: 'production', REDIS_URL: redisUrl, LEDGER: '/dev/null', PORT: '0' },
+      // Warnings of other libraries are not what is measured.
+      stdio: ['ignore', 'ignore', program.kind === 'ours' ? 'inherit' : 'ignore', 'ipc'],
+    })
+    const [port] = await Promise.race([
+      once(child, 'message'),
+      once(child, 'exit').then(() => {
+        throw new Error(`The server of ${JSON.stringify(program)} ended before it listened.`)
+      }),
+    ])
+    return new Served(child, Number(port))
   }
 
-  async cpuMicros(): Promise<number> {
-    this.#child.send('cpu')
-    const message = await nextMessage(this.#child)
-    if (message.kind !== 'cpu') throw new Error('The benchmark server did not answer.')
-    return message.micros
+  /** CPU time of all threads of the process, from Linux, which counts it in nanoseconds. */
+  cpuMicros(): number {
+    const threads = `/proc/${this.#child.pid}/task`
+    const nanos = readdirSync(threads).map((thread) =>
+      Number(readFileSync(`${threads}/${thread}/schedstat`, 'utf8').split(' ', 1)[0]),
+    )
+    return nanos.reduce((sum, value) => sum + value, 0) / 1_000
   }
 
   async stop(): Promise<void> {
@@ -39,8 +53,7 @@ export class Served {
   }
 }
 
-async function nextMessage(child: ChildProcess): Promise<Message> {
-  // What our own server sends.
-  const [message] = (await once(child, 'message')) as [Message]
-  return message
+function fileOf(program: Program): string {
+  const path = program.kind === 'ours' ? 'server.ts' : `peers/servers/${program.name}.mjs`
+  return fileURLToPath(new URL(path, import.meta.url))
 }

@@ -1,68 +1,76 @@
-// One Express server in a process of its own, so that its CPU time is the server's alone.
+// One server in a process of its own, so that its CPU time is the server's alone.
 import { randomUUID } from 'node:crypto'
-import express from 'express'
 import { Redis } from 'ioredis'
-import { idempotency } from '../src/adapters/express.ts'
-import type { Store } from '../src/core/store.ts'
+import { Pool } from 'pg'
 import { memoryStore } from '../src/stores/memory.ts'
+import { postgresStore } from '../src/stores/postgres.ts'
 import { redisStore } from '../src/stores/redis.ts'
 import { sqliteStore } from '../src/stores/sqlite.ts'
-import type { Handler } from './variants.ts'
+import { serveExpress, servers } from './servers.ts'
+import type { Framework, Work } from './variants.ts'
 
 // What `served.ts` gives.
-const [handler, file, redisUrl] = process.argv.slice(2) as [Handler, string, string]
+const [framework, work, file, redisUrl, postgresUrl] = process.argv.slice(2) as [
+  Framework,
+  Work,
+  string,
+  string,
+  string,
+]
 
 /** As large as the record of the benchmark's answer. */
 const recordSized = 'r'.repeat(530)
 const dayMs = 86_400_000
 
-const app = express()
-switch (handler) {
-  case 'memory':
-    guard(memoryStore({ maxRecords: 10_000_000, maxBytes: 8 * 1024 ** 3 }))
-    break
-  case 'sqlite':
-    guard(sqliteStore(file))
-    break
-  case 'redis':
-    guard(redisStore(new Redis(redisUrl), { silence: ['redis-evicts', 'redis-not-persistent'] }))
-}
-app.use(express.json())
-switch (handler) {
-  case 'one-command':
-    await callRedisFirst(async (redis) => redis.getBuffer('bare:read'))
-    break
-  case 'two-commands':
-    await callRedisFirst(async (redis) => {
-      await redis.getBuffer('bare:read')
-      await redis.set(`bare:${randomUUID()}`, recordSized, 'PX', dayMs)
-    })
-}
-app.post('/orders', (request, response) => {
-  const order = request.body as { item: string; quantity: number }
-  response.status(201).json({ id: 'ord_1', ...order, status: 'paid' })
-})
-const server = app.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  if (typeof address === 'object') process.send?.({ kind: 'listening', port: address?.port })
-})
-
-process.on('message', () => process.send?.({ kind: 'cpu', micros: cpuMicros() }))
+const port = await serveWork()
+process.send?.(port)
 process.on('disconnect', () => process.exit())
 
-function guard(store: Store): void {
-  app.use(idempotency({ store, scope: false }))
+function serveWork(): Promise<number> {
+  switch (work) {
+    case 'bare':
+      return servers[framework](undefined)
+    case 'memory':
+      return servers[framework](memoryStore({ maxRecords: 10_000_000, maxBytes: 8 * 1024 ** 3 }))
+    case 'sqlite':
+      return servers[framework](sqliteStore(file))
+    case 'redis':
+      return servers[framework](
+        redisStore(new Redis(redisUrl), { silence: ['redis-evicts', 'redis-not-persistent'] }),
+      )
+    case 'postgres':
+      return servers[framework](postgresStore(pool(), { silence: ['postgres-forgets'] }))
+    case 'one Redis command':
+    case 'two Redis commands':
+      return afterRedis(work === 'two Redis commands')
+    case 'one Postgres query':
+    case 'two Postgres queries':
+      return afterPostgres(work === 'two Postgres queries')
+  }
 }
 
-async function callRedisFirst(work: (redis: Redis) => Promise<unknown>): Promise<void> {
+async function afterRedis(writes: boolean): Promise<number> {
   const redis = new Redis(redisUrl)
   await redis.set('bare:read', recordSized)
-  app.use((_request, _response, next) => {
-    work(redis).then(() => next(), next)
+  return serveExpress(undefined, async () => {
+    await redis.getBuffer('bare:read')
+    if (writes) await redis.set(`bare:${randomUUID()}`, recordSized, 'PX', dayMs)
   })
 }
 
-function cpuMicros(): number {
-  const { user, system } = process.cpuUsage()
-  return user + system
+/** A read by key, and an insert of as much as a record holds: prepared, as the store's statements are. */
+async function afterPostgres(writes: boolean): Promise<number> {
+  const database = pool()
+  await database.query('CREATE TABLE IF NOT EXISTS bare (id text PRIMARY KEY, value text)')
+  await database.query('INSERT INTO bare VALUES ($1, $2) ON CONFLICT DO NOTHING', ['read', recordSized])
+  const read = { name: 'read', text: 'SELECT value FROM bare WHERE id = $1', values: ['read'] }
+  const insert = { name: 'insert', text: 'INSERT INTO bare VALUES ($1, $2)' }
+  return serveExpress(undefined, async () => {
+    await database.query(read)
+    if (writes) await database.query({ ...insert, values: [randomUUID(), recordSized] })
+  })
+}
+
+function pool(): Pool {
+  return new Pool({ connectionString: postgresUrl, max: 10 })
 }

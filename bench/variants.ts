@@ -1,31 +1,93 @@
 /** What is measured side by side in one run, each in a server of its own. */
 export interface Variant {
   readonly name: string
-  readonly handler: Handler
+  readonly group: Group
+  readonly server: Program
   readonly traffic: Traffic
-  /** The name of the variant that does the same bare work without hapax. */
+  /** The name of the variant that does the same bare work without hapax, or of hapax where others are measured. */
   readonly floor: string
 }
 
-/** A store: hapax with it in front of the handler. The others: no hapax, and so many bare Redis commands. */
-export type Handler = 'bare' | 'one-command' | 'two-commands' | 'memory' | 'sqlite' | 'redis'
+export type Group = 'stores' | 'frameworks' | 'peers'
+
+export type Program =
+  | { readonly kind: 'ours'; readonly framework: Framework; readonly work: Work }
+  /** A server of `bench/peers/servers`. */
+  | { readonly kind: 'peer'; readonly name: string }
+
+export type Framework = 'express' | 'fastify' | 'hono' | 'fetch' | 'node'
+
+/** A store: hapax with it in front of the handler. The others: no hapax, and so many bare commands of a client. */
+export type Work =
+  | 'bare'
+  | 'one Redis command'
+  | 'two Redis commands'
+  | 'one Postgres query'
+  | 'two Postgres queries'
+  | 'memory'
+  | 'sqlite'
+  | 'redis'
+  | 'postgres'
 
 /** `first`: a new key each time. `replay`: one key. `unkeyed`: no key. */
 export type Traffic = 'unkeyed' | 'first' | 'replay'
 
 const bare = 'bare Express'
-const oneCommand = 'one bare Redis command'
-const twoCommands = 'two bare Redis commands'
+
+/** In this version of its Redis layer every repeat is refused: docs/peers.md. */
+const refusesRepeats = new Set(['powertools-redis'])
 
 export const variants: readonly Variant[] = [
-  { name: bare, handler: 'bare', traffic: 'unkeyed', floor: bare },
-  { name: 'guarded, no key', handler: 'memory', traffic: 'unkeyed', floor: bare },
-  { name: oneCommand, handler: 'one-command', traffic: 'first', floor: oneCommand },
-  { name: twoCommands, handler: 'two-commands', traffic: 'first', floor: twoCommands },
-  { name: 'Redis, first request', handler: 'redis', traffic: 'first', floor: twoCommands },
-  { name: 'Redis, replay', handler: 'redis', traffic: 'replay', floor: oneCommand },
-  { name: 'SQLite (FULL), first request', handler: 'sqlite', traffic: 'first', floor: bare },
-  { name: 'SQLite (FULL), replay', handler: 'sqlite', traffic: 'replay', floor: bare },
-  { name: 'memory, first request', handler: 'memory', traffic: 'first', floor: bare },
-  { name: 'memory, replay', handler: 'memory', traffic: 'replay', floor: bare },
+  floor(bare, 'bare', 'unkeyed'),
+  { ...guarded('guarded, no key', 'memory', 'unkeyed', bare) },
+  floor('one bare Redis command', 'one Redis command', 'first'),
+  floor('two bare Redis commands', 'two Redis commands', 'first'),
+  guarded('Redis, first request', 'redis', 'first', 'two bare Redis commands'),
+  guarded('Redis, replay', 'redis', 'replay', 'one bare Redis command'),
+  floor('one bare Postgres query', 'one Postgres query', 'first'),
+  floor('two bare Postgres queries', 'two Postgres queries', 'first'),
+  guarded('Postgres, first request', 'postgres', 'first', 'two bare Postgres queries'),
+  guarded('Postgres, replay', 'postgres', 'replay', 'one bare Postgres query'),
+  guarded('SQLite (FULL), first request', 'sqlite', 'first', bare),
+  guarded('SQLite (FULL), replay', 'sqlite', 'replay', bare),
+  guarded('memory, first request', 'memory', 'first', bare),
+  guarded('memory, replay', 'memory', 'replay', bare),
+  ...(['express', 'fastify', 'hono', 'fetch', 'node'] as const).flatMap(ofFramework),
+  ...['hapax', 'blog', 'express-idempotency', 'node-idempotency-nest', 'powertools-redis'].flatMap(ofPeer),
 ]
+
+function floor(name: string, work: Work, traffic: Traffic): Variant {
+  return { name, group: 'stores', server: { kind: 'ours', framework: 'express', work }, traffic, floor: name }
+}
+
+function guarded(name: string, work: Work, traffic: Traffic, floorName: string): Variant {
+  return { ...floor(name, work, traffic), floor: floorName }
+}
+
+function ofFramework(framework: Framework): Variant[] {
+  const name = `bare ${framework}`
+  const common = { group: 'frameworks', floor: name } as const
+  const server = (work: Work): Program => ({ kind: 'ours', framework, work })
+  return [
+    { ...common, name, server: server('bare'), traffic: 'unkeyed' },
+    { ...common, name: `${framework}, no key`, server: server('memory'), traffic: 'unkeyed' },
+    { ...common, name: `${framework}, first request`, server: server('memory'), traffic: 'first' },
+    { ...common, name: `${framework}, replay`, server: server('memory'), traffic: 'replay' },
+  ]
+}
+
+/** All on Redis, with the handler of `bench/peers`. */
+function ofPeer(name: string): Variant[] {
+  const server: Program = { kind: 'peer', name }
+  const both: Variant[] = [
+    {
+      name: `${name}, first request`,
+      group: 'peers',
+      server,
+      traffic: 'first',
+      floor: 'hapax, first request',
+    },
+    { name: `${name}, replay`, group: 'peers', server, traffic: 'replay', floor: 'hapax, replay' },
+  ]
+  return both.filter(({ traffic }) => traffic === 'first' || !refusesRepeats.has(name))
+}

@@ -16,6 +16,7 @@ export function createIdempotency(options: EngineOptions = {}): Idempotency {
 }
 
 export { type Clock, type Timer } from './core/clock.ts'
+export { type EarlierStep, type EarlierSteps } from './core/earlier-steps.ts'
 export { type ErrorCode, IdempotencyError, isIdempotencyError } from './core/errors.ts'
 export { type EventListener, type IdempotencyEvent } from './core/events.ts'
 export { type Idempotency } from './core/idempotency.ts'

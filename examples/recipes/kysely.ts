@@ -1,6 +1,7 @@
 import { CompiledQuery, type QueryResult } from 'kysely'
 
 interface Transaction {
+  readonly isTransaction: boolean
   executeQuery<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>>
 }
 
@@ -16,7 +17,8 @@ export function kyselyMysql(trx: Transaction) {
   return {
     query: async (text: string, values: unknown[] = []) => {
       const { numAffectedRows } = await trx.executeQuery(CompiledQuery.raw(text, values))
-      return { affectedRows: Number(numAffectedRows ?? 0) }
+      // MySQL's flags for "in a transaction" and "each statement by itself", which Kysely keeps to itself.
+      return { affectedRows: Number(numAffectedRows ?? 0), serverStatus: trx.isTransaction ? 1 : 2 }
     },
   }
 }

@@ -1,5 +1,6 @@
 // Real servers for tests, benchmarks and the command `node scripts/services.ts`.
 export { startChromium } from './chromium.ts'
+export { type DynamodbServer, startDynamodb } from './dynamodb.ts'
 export { type MariaDbServer, startMariaDb } from './mariadb.ts'
 export { type PgBouncer, startPgBouncer } from './pgbouncer.ts'
 export { type OwnPostgresServer, type PostgresServer, startOwnPostgres, startPostgres } from './postgres.ts'

@@ -24,6 +24,8 @@ const postgresProgram: Program = {
 export interface PostgresOptions {
   /** Further settings of the server, such as `['wal_level=replica']`. */
   readonly settings?: readonly string[]
+  /** Where the server's own folder is made. Default: where this machine keeps temporary files. */
+  readonly parentFolder?: string
 }
 
 export interface PostgresServer {
@@ -56,7 +58,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
 /** @throws {ServiceMissing} */
 export async function startOwnPostgres(options: PostgresOptions = {}): Promise<OwnPostgresServer> {
-  const folder = temporaryFolder('postgres')
+  const folder = temporaryFolder('postgres', options.parentFolder)
   const port = await freePort()
   const installation = findInstallation(folder)
   const args = installation.prepare(port, [...settingsFor(port), ...(options.settings ?? [])])

@@ -47,8 +47,9 @@ process.once('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-export function temporaryFolder(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), `hapax-${name}-`))
+/** @param parent Default: where this machine keeps temporary files. */
+export function temporaryFolder(name: string, parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, `hapax-${name}-`))
   folders.add(folder)
   return folder
 }

@@ -15,6 +15,8 @@ export interface ClusterNode {
   readonly id: string
   signal(signal: NodeJS.Signals): void
   kill(): Promise<void>
+  /** Starts it again after {@link kill}: it finds the others, and follows whoever took its place. */
+  restart(): Promise<void>
 }
 
 export interface RedisCluster {
@@ -91,7 +93,24 @@ async function startNode(options: ClusterOptions): Promise<StartedNode> {
     '--repl-diskless-sync-delay 0',
     ...(options.settings ?? []),
   ].flatMap((line) => line.split(' '))
-  const server: ServerProcess = spawnServer(launcher, serverArguments(port, folder, { settings }), folder)
+  const args = serverArguments(port, folder, { settings })
+  let server: ServerProcess = spawnServer(launcher, args, folder)
+  return {
+    port,
+    busPort,
+    id: await idOf(port, server),
+    folder,
+    signal: (signal) => server.signal(signal),
+    kill: () => server.kill(),
+    restart: async () => {
+      await server.kill()
+      server = spawnServer(launcher, args, folder)
+      await idOf(port, server)
+    },
+  }
+}
+
+async function idOf(port: number, { output }: ServerProcess): Promise<string> {
   let id = ''
   await waitUntil(
     'a cluster node answers',
@@ -99,9 +118,9 @@ async function startNode(options: ClusterOptions): Promise<StartedNode> {
       id = await withControl(port, async (control) => control.cluster('MYID'))
       return true
     },
-    { output: server.output },
+    { output },
   )
-  return { port, busPort, id, folder, signal: (signal) => server.signal(signal), kill: () => server.kill() }
+  return id
 }
 
 async function assignSlots(masters: readonly StartedNode[]): Promise<void> {

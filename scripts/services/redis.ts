@@ -9,15 +9,20 @@ import {
 } from './processes.ts'
 import { launcherFor, type Program } from './programs.ts'
 
+/** `HAPAX_REDIS_PROGRAM=valkey-server` runs every Redis test on Valkey: single, Sentinel and Cluster. */
+const file = process.env['HAPAX_REDIS_PROGRAM'] ?? 'redis-server'
+
 export const redisProgram: Program = {
-  file: 'redis-server',
-  package: 'redis-server',
-  image: 'redis:7-alpine',
+  file,
+  package: file,
+  image: file === 'redis-server' ? 'redis:7-alpine' : 'valkey/valkey:8-alpine',
 }
 
 export interface RedisOptions {
   /** `appendonly yes` with `appendfsync always`: what was acknowledged survives a kill. */
   readonly appendOnly?: boolean
+  /** Where the server's own folder is made. Default: where this machine keeps temporary files. */
+  readonly parentFolder?: string
   /** Further lines of configuration, such as `['--maxmemory', '10mb']`. */
   readonly settings?: readonly string[]
   /** Never take the server that `REDIS_URL` names: the caller wants to stop it or to change its settings. */
@@ -54,7 +59,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 /** @throws {ServiceMissing} */
 export async function startOwnRedis(options: RedisOptions = {}): Promise<OwnRedisServer> {
   const launcher = launcherFor(redisProgram)
-  const folder = temporaryFolder('redis')
+  const folder = temporaryFolder('redis', options.parentFolder)
   const port = await freePort()
   const args = serverArguments(port, folder, options)
   let server: ServerProcess = spawnServer(launcher, args, folder)
@@ -107,9 +112,9 @@ export async function withControl<T>(port: number, work: (control: Redis) => Pro
 
 async function answers(port: number, server: ServerProcess): Promise<void> {
   await waitUntil(
-    `redis-server answers on port ${port}`,
+    `${file} answers on port ${port}`,
     async () => {
-      if (!server.running) throw new Error(`redis-server ended: ${server.output()}`)
+      if (!server.running) throw new Error(`${file} ended: ${server.output()}`)
       return withControl(port, async (control) => (await control.ping()) === 'PONG')
     },
     { output: server.output },

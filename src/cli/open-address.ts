@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { isIdempotencyError } from '../core/errors.ts'
 import type { Store } from '../core/store.ts'
+import { mysqlStore } from '../stores/mysql.ts'
 import { postgresStore } from '../stores/postgres.ts'
 import { redisStore } from '../stores/redis.ts'
 import { sqliteStore } from '../stores/sqlite.ts'
+import { connectMysql } from './connect/mysql.ts'
 import { connectPostgres } from './connect/postgres.ts'
 import { connectRedis } from './connect/redis.ts'
 import { CommandFailure } from './failure.ts'
@@ -14,7 +16,7 @@ export interface OpenedStore {
   close(): Promise<void>
 }
 
-export const addressForms = 'sqlite:FILE (or just FILE), redis://…, rediss://…, postgres://…'
+export const addressForms = 'sqlite:FILE (or just FILE), redis://…, rediss://…, postgres://…, mysql://…'
 
 /**
  * Opens a store that is there already, by its address.
@@ -32,6 +34,9 @@ export async function openAddress(address: string): Promise<OpenedStore> {
     case 'postgres':
     case 'postgresql':
       return openPostgres(address)
+    case 'mysql':
+    case 'mariadb':
+      return openMysql(address.replace(/^mariadb:/i, 'mysql:'))
     default:
       throw new CommandFailure(`There is no store of the kind "${scheme}:". Give one of: ${addressForms}.`)
   }
@@ -78,6 +83,21 @@ async function openPostgres(text: string): Promise<OpenedStore> {
     watch: 'poll',
     silence: ['postgres-forgets'],
   })
+  return {
+    store,
+    async close() {
+      await store.close()
+      await close()
+    },
+  }
+}
+
+/** The tables must be there: an operator makes none by a typing mistake. */
+async function openMysql(url: string): Promise<OpenedStore> {
+  if (!URL.canParse(url))
+    throw new CommandFailure(`${url} is no address of a MySQL: mysql://user@host/database`)
+  const { pool, close } = await connectMysql(url)
+  const store = mysqlStore(pool, { migrate: false })
   return {
     store,
     async close() {

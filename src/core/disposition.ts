@@ -22,7 +22,11 @@ export function dispositionOf(
   stepBegan: boolean,
 ): Disposition {
   const failed = isFailure(status)
-  if (verdict === 'release') return { kind: 'release', clean: !stepBegan }
+  if (verdict === 'release') {
+    // Nobody may run again after a step, so a release would leave a riddle where there is an answer.
+    if (stepBegan && recovery === 'refuse') return { kind: 'keep', failed }
+    return { kind: 'release', clean: !stepBegan }
+  }
   if (verdict === 'keep') return { kind: 'keep', failed }
   if (refusedBeforeRunning.has(status) && !stepBegan) return { kind: 'release', clean: true }
   if (failed && recovery === 'rerun') return { kind: 'release', clean: false }

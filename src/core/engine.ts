@@ -47,7 +47,7 @@ export class Engine implements LeaseKeeper {
     const { store, clock } = settings
     this.#settings = settings
     this.logger = safely(settings.logger)
-    this.events = new Events(settings.on, (message) => this.logger.warn(message))
+    this.events = new Events(settings.on, (message) => this.logger.warn(message), settings.storeKeys)
     this.misuse = new Misuse(this.logger, settings.silence)
     const access = new StoreAccess(settings, this.events)
     this.#access = access
@@ -74,7 +74,15 @@ export class Engine implements LeaseKeeper {
     const request = this.#claimRequest(call)
     this.#unfinished.begin()
     try {
-      return await this.#begin(call, request)
+      const sentMs = this.nowMs()
+      let result: ClaimResult
+      try {
+        if (this.#closing !== undefined) throw shuttingDown()
+        result = this.#granted(await this.#access.claim(request), request)
+      } catch (error) {
+        return this.#withoutStore(call, request, error)
+      }
+      return await this.#decide(call, request, result, sentMs)
     } finally {
       this.#unfinished.end()
     }
@@ -117,18 +125,6 @@ export class Engine implements LeaseKeeper {
 
   keyed(fingerprint: Fingerprint): Fingerprint {
     return this.#access.keyed(fingerprint)
-  }
-
-  async #begin(call: Call, request: ClaimRequest): Promise<Decision> {
-    const sentMs = this.nowMs()
-    let result: ClaimResult
-    try {
-      if (this.#closing !== undefined) throw shuttingDown()
-      result = await this.#claim(request)
-    } catch (error) {
-      return this.#withoutStore(call, request, error)
-    }
-    return this.#decide(call, request, result, sentMs)
   }
 
   #decide(
@@ -180,6 +176,8 @@ export class Engine implements LeaseKeeper {
     let opening: Opening
     try {
       opening = await this.#access.openJournal(journal, held, keepMs)
+      // It may have taken as long as the store may: who was told to end meanwhile starts nothing.
+      if (this.#closing !== undefined) throw shuttingDown()
     } catch (error) {
       this.#access.abandon(held)
       return this.#withoutStore(call, held, error)
@@ -326,13 +324,17 @@ export class Engine implements LeaseKeeper {
   async #claim(request: ClaimRequest): Promise<ClaimResult> {
     this.#unfinished.begin()
     try {
-      const result = await this.#access.claim(request)
-      if (result.kind !== 'claimed' || this.#closing === undefined) return result
-      this.#access.abandon(request)
-      throw shuttingDown()
+      return this.#granted(await this.#access.claim(request), request)
     } finally {
       this.#unfinished.end()
     }
+  }
+
+  /** Gives a claim back that came when this engine was told to end. */
+  #granted(result: ClaimResult, request: ClaimRequest): ClaimResult {
+    if (result.kind !== 'claimed' || this.#closing === undefined) return result
+    this.#access.abandon(request)
+    throw shuttingDown()
   }
 
   /** Takes the write's kind only: the body of an outcome must not be held here, beyond the bound on them. */

@@ -7,6 +7,7 @@ import type { Takeover } from './store.ts'
 interface About {
   /** The record: SHA-256 of scope and key. */
   readonly id: string
+  /** Like `scope` empty under `storeKeys: false`: what is told here mostly ends in a log. */
   readonly key: string
   readonly scope: string
 }
@@ -70,13 +71,16 @@ const diagnostics = channel('hapax:event')
 export class Events {
   readonly #listener: EventListener | undefined
   readonly #warn: (message: string) => void
+  readonly #tellKeys: boolean
 
-  constructor(listener: EventListener | undefined, warn: (message: string) => void) {
+  constructor(listener: EventListener | undefined, warn: (message: string) => void, tellKeys = true) {
     this.#listener = listener
     this.#warn = warn
+    this.#tellKeys = tellKeys
   }
 
-  emit(event: IdempotencyEvent): void {
+  emit(happened: IdempotencyEvent): void {
+    const event = this.#tellKeys || !('key' in happened) ? happened : { ...happened, key: '', scope: '' }
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
     if (this.#listener === undefined) return
     // A listener that fails must not turn a recorded outcome into an unknown one, nor end the process.

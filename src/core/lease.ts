@@ -107,7 +107,11 @@ export class Lease implements RenewableLease, StepKeeper {
    * answer leaves; a second call returns the first one's result.
    */
   finish(response: StoredResponse, verdict?: Verdict): Promise<Finished> {
-    this.#finished ??= this.#finish(response, this.verdict ?? verdict)
+    const chosen = this.verdict ?? verdict
+    this.#finished ??=
+      this.#steps === undefined
+        ? this.#record(response, this.#dispositionOf(response, chosen, false))
+        : this.#finishSteps(this.#steps, response, chosen)
     return this.#finished
   }
 
@@ -158,32 +162,36 @@ export class Lease implements RenewableLease, StepKeeper {
     this.#keeper.events.emit({ ...this.about, type: 'run-exceeded', durationMs: this.ageMs })
   }
 
-  async #finish(response: StoredResponse, verdict: Verdict | undefined): Promise<Finished> {
-    const steps = this.#steps
-    if (steps !== undefined) {
-      await steps.settled()
-      if (steps.metUnknown) {
-        await this.#finishUnknown()
-        return 'withheld'
-      }
-      steps.reportUnvisited()
+  async #finishSteps(
+    steps: Steps,
+    response: StoredResponse,
+    verdict: Verdict | undefined,
+  ): Promise<Finished> {
+    await steps.settled()
+    if (steps.metUnknown) {
+      await this.#finishUnknown()
+      return 'withheld'
     }
-    const { recovery } = this.held.policy
-    return this.#record(response, dispositionOf(response.status, recovery, verdict, steps?.began === true))
+    steps.reportUnvisited()
+    return this.#record(response, this.#dispositionOf(response, verdict, steps.began))
+  }
+
+  #dispositionOf({ status }: StoredResponse, verdict: Verdict | undefined, stepBegan: boolean): Disposition {
+    return dispositionOf(status, this.held.policy.recovery, verdict, stepBegan)
   }
 
   async #record(response: StoredResponse, disposition: Disposition): Promise<Finished> {
     const { about } = this
     if (disposition.kind === 'release') {
       const result = await this.#write(disposition)
-      if (result !== 'written') return result === 'stale' ? 'withheld' : result
+      if (result !== 'written') return this.#unwritten(result)
       this.#keeper.events.emit({ ...about, ...disposition, type: 'released', durationMs: this.ageMs })
       return 'released'
     }
     const { failed } = disposition
     const outcome: Outcome = { kind: 'response', failed, response }
     const result = await this.#write({ kind: 'complete', outcome })
-    if (result !== 'written') return result === 'stale' ? 'withheld' : result
+    if (result !== 'written') return this.#unwritten(result)
     this.#keeper.events.emit({
       ...about,
       type: 'completed',
@@ -197,15 +205,18 @@ export class Lease implements RenewableLease, StepKeeper {
 
   async #finishUnknown(): Promise<Finished> {
     const result = await this.#write({ kind: 'complete', outcome: { kind: 'unknown' } })
-    if (result === 'stale') return 'withheld'
-    return result === 'written' ? 'recorded' : result
+    return result === 'written' ? 'recorded' : this.#unwritten(result)
   }
 
-  async #write(write: FinalWrite): Promise<WriteResult | 'deferred'> {
+  #write(write: FinalWrite): Promise<WriteResult | 'deferred'> {
     this.recording = true
-    const result = await this.#keeper.write(this, write)
-    if (result === 'stale') this.announceLoss()
-    return result
+    return this.#keeper.write(this, write)
+  }
+
+  #unwritten(result: 'stale' | 'deferred'): Finished {
+    if (result === 'deferred') return 'deferred'
+    this.announceLoss()
+    return 'withheld'
   }
 
   #lose(reason: string): void {

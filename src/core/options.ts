@@ -45,7 +45,10 @@ export interface EngineOptions {
    * `'bypass'`: run without protection, and say so in a `bypassed` event.
    */
   onStoreError?: 'reject' | 'bypass'
-  /** Keep the raw key and scope beside the record's digest, for operators to read. Default `true`. */
+  /**
+   * Keep the raw key and scope beside the record's digest, for operators to read, and tell them in events. Default
+   * `true`.
+   */
   storeKeys?: boolean
   /** How many duplicates may wait for their winner at once; more get 409. Default 1,000. */
   maxWaiters?: number

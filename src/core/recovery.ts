@@ -38,7 +38,10 @@ async function askSafely(
 ): Promise<StoredResponse | 'rerun' | 'refuse'> {
   const { key, scope, about, signal } = lease
   try {
-    const verdict = await ask({ key, scope, attempt: lease.held.attempt, takeover, signal })
+    const { attempt } = lease.held
+    const { steps } = lease
+    const undo = (name: string) => steps.undo(name)
+    const verdict = await ask({ key, scope, attempt, takeover, signal, steps: steps.earlier, undo })
     if (!isVerdict(verdict)) throw new TypeError(wrongVerdict)
     const kind = typeof verdict === 'string' ? verdict : 'response'
     events.emit({ ...about, type: 'reconciled', verdict: kind })

@@ -2,6 +2,7 @@ import { checkKey } from '../protocol/key.ts'
 import { type Fingerprint, payloadFingerprint } from '../protocol/fingerprint.ts'
 import { recordId } from '../protocol/identity.ts'
 import type { Problem } from '../protocol/problem.ts'
+import type { EarlierSteps } from './earlier-steps.ts'
 import type { Engine } from './engine.ts'
 import { IdempotencyError, invalidOption } from './errors.ts'
 import type { Lease } from './lease.ts'
@@ -28,7 +29,7 @@ export interface RunRequest<T> extends RunOptions {
   recovery?: RecoveryOption<RunRecoveryContext, { value: T }>
 }
 
-export interface RunRecoveryContext {
+export interface RunRecoveryContext extends EarlierSteps {
   readonly key: string
   readonly scope: string
   readonly attempt: number
@@ -159,9 +160,9 @@ function reconcileWith<T>(
   recovery: RecoveryOption<RunRecoveryContext, { value: T }>,
 ): 'refuse' | 'rerun' | Reconcile {
   if (typeof recovery !== 'function') return recovery
-  return async ({ key, scope, attempt, takeover, signal }) => {
+  return async ({ takeover, ...context }) => {
     const earlier = takeover.of === 'failed' ? 'failed' : 'unknown'
-    const verdict = await recovery({ key, scope, attempt, earlier, signal })
+    const verdict = await recovery({ ...context, earlier })
     if (verdict === 'rerun' || verdict === 'refuse') return verdict
     // A result that is returned bare must not be recorded as nothing.
     if (typeof verdict === 'object' && 'value' in verdict) return valueResponse(verdict.value)

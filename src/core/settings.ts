@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { EarlierSteps } from './earlier-steps.ts'
 import type { EventListener } from './events.ts'
 import type { Journal } from './journal.ts'
 import type { Logger, MisuseCode } from './misuse.ts'
@@ -40,7 +41,7 @@ export type Concurrent = { readonly kind: 'reject' } | { readonly kind: 'wait'; 
 /** Finds out what became of an earlier attempt. A throw counts as `'refuse'`. */
 export type Reconcile = (context: ReconcileContext) => Promise<StoredResponse | 'rerun' | 'refuse'>
 
-export interface ReconcileContext {
+export interface ReconcileContext extends EarlierSteps {
   readonly key: string
   readonly scope: string
   /** The attempt that would run now: 2 or more. */

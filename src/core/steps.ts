@@ -1,4 +1,5 @@
 import { compareFingerprints, type Fingerprint, payloadFingerprint } from '../protocol/fingerprint.ts'
+import { cannotUndo, type EarlierStep, earlierStep } from './earlier-steps.ts'
 import { IdempotencyError, invalidOption, isIdempotencyError } from './errors.ts'
 import type { Events } from './events.ts'
 import type { Journal, TransactionRequest } from './journal.ts'
@@ -74,7 +75,7 @@ export interface StepKeeper {
 
 export class Steps implements StepRunner {
   readonly #keeper: StepKeeper
-  readonly #remembered: ReadonlyMap<string, StepRecord>
+  readonly #remembered: Map<string, StepRecord>
   readonly #visited = new Set<string>()
   readonly #inFlight = new Set<Promise<unknown>>()
   readonly #standing: Set<string>
@@ -108,6 +109,26 @@ export class Steps implements StepRunner {
   ): Promise<T> {
     const input = this.#enter(name, fn, options)
     return this.#tracked(this.#transaction(name, fn, input, options))
+  }
+
+  /** What earlier attempts left. */
+  get earlier(): readonly EarlierStep[] {
+    return [...this.#remembered.values()].map((step) => earlierStep(step))
+  }
+
+  /** The application knows that a step which began had no effect. */
+  async undo(name: string): Promise<void> {
+    const step = this.#remembered.get(name)
+    if (step?.state !== 'begun') throw cannotUndo(name, step)
+    let written: WriteResult
+    try {
+      written = await this.#keeper.recordStep({ state: 'undone', name })
+    } catch (cause) {
+      throw new IdempotencyError('store-unavailable', `The step "${name}" could not be undone.`, { cause })
+    }
+    if (written === 'stale') throw this.#loseLease()
+    this.#remembered.delete(name)
+    this.#standing.delete(name)
   }
 
   /** Resolves when no step is under way: the answer waits for them. */
@@ -222,7 +243,7 @@ export class Steps implements StepRunner {
     this.#standing.add(step.name)
   }
 
-  /** Where the store is down, the run goes on: to the next attempt the step is one of which nobody knows the end. */
+  /** Where the store stays down, the run goes on: to the next attempt the step is one of which nobody knows the end. */
   async #end(step: StepRecord): Promise<void> {
     try {
       if ((await this.#keeper.recordStep(step)) === 'stale') throw this.#loseLease()

@@ -3,6 +3,7 @@ import { AbandonedClaims } from './abandoned.ts'
 import { Deadline, DeadlineExceeded } from './deadline.ts'
 import type { Events, StoreOperation } from './events.ts'
 import type { Journal, JournalOpening, TransactionRequest } from './journal.ts'
+import { keepProcessAlive } from './keep-alive.ts'
 import { SealBroken } from './sealing.ts'
 import type { EngineSettings } from './settings.ts'
 import { attach, detach } from './shared-store.ts'
@@ -48,18 +49,19 @@ export class StoreAccess {
     if (journal !== undefined) attach(journal)
   }
 
-  async claim(request: ClaimRequest): Promise<ClaimResult> {
-    let claiming: Promise<ClaimResult> | undefined
-    try {
-      const result = await this.#bounded('claim', () => (claiming = this.#store.claim(request)))
-      return this.#opened(result, request)
-    } catch (error) {
-      // The claim may have landed, or land yet.
-      this.abandon(request)
-      if (error instanceof DeadlineExceeded)
-        claiming?.then((late) => this.#giveBackLate(request, late), ignore)
-      throw error
-    }
+  claim(request: ClaimRequest): Promise<ClaimResult> {
+    const claiming = promised(() => this.#store.claim(request))
+    return this.#deadline.bound(claiming).then(
+      (result) => this.#opened(result, request),
+      (error: unknown) => {
+        this.#events.emit({ type: 'store-error', operation: 'claim', error })
+        // The claim may have landed, or land yet.
+        this.abandon(request)
+        if (error instanceof DeadlineExceeded)
+          claiming.then((late) => this.#giveBackLate(request, late), ignore)
+        throw error
+      },
+    )
   }
 
   abandon({ id, owner, leaseMs }: ClaimRequest): void {
@@ -82,7 +84,9 @@ export class StoreAccess {
   recordStep(held: HeldLease, change: StepChange): Promise<WriteResult> {
     const recorder = this.journal ?? this.#store
     const sealed = this.#settings.sealing.sealStep(change, held.id, held.token)
-    return this.#bounded('step', () => recorder.recordStep(held, sealed))
+    const record = () => this.#bounded('step', () => recorder.recordStep(held, sealed))
+    // Nothing has begun where the mark fails, and its function does not run. An end can't be taken back.
+    return change.state === 'begun' ? record() : this.#insisted(record)
   }
 
   /** Not bounded: the application's own work is in it. */
@@ -137,8 +141,8 @@ export class StoreAccess {
     try {
       return this.#settings.sealing.openResult(result, request.id)
     } catch (error) {
-      if (!(error instanceof SealBroken)) throw error
       if (result.kind === 'claimed') this.abandon(request)
+      if (!(error instanceof SealBroken)) throw error
       this.#events.emit({ type: 'store-error', operation: 'claim', error })
       return { kind: 'unreadable', reason: error.message }
     }
@@ -149,14 +153,47 @@ export class StoreAccess {
     if (result.kind === 'claimed') this.abandon(request)
   }
 
-  async #bounded<T>(operation: StoreOperation, perform: () => Promise<T>): Promise<T> {
+  /** Tries again within the time-out of one operation: for writes that say the same, however often they arrive. */
+  async #insisted<T>(perform: () => Promise<T>): Promise<T> {
+    const { clock, storeTimeoutMs } = this.#settings
+    const untilMs = clock.monotonic() + storeTimeoutMs
+    const letProcessEnd = keepProcessAlive()
+    const insist = async (pauseMs: number): Promise<T> => {
+      try {
+        return await perform()
+      } catch (error) {
+        if (clock.monotonic() + pauseMs >= untilMs) throw error
+        await new Promise<void>((resolve) => void clock.setTimer(resolve, pauseMs))
+        return insist(2 * pauseMs)
+      }
+    }
     try {
-      return await this.#deadline.bound(perform())
-    } catch (error) {
-      this.#events.emit({ type: 'store-error', operation, error })
-      throw error
+      return await this.#deadline.bound(insist(firstPauseMs))
+    } finally {
+      letProcessEnd()
     }
   }
+
+  #bounded<T>(operation: StoreOperation, perform: () => Promise<T>): Promise<T> {
+    return this.#deadline.bound(promised(perform)).catch((error: unknown) => {
+      this.#events.emit({ type: 'store-error', operation, error })
+      throw error
+    })
+  }
 }
+
+// Not async functions: each request passes here several times, and each of those costs half a kilobyte.
+
+/** A store that throws refuses. */
+function promised<T>(perform: () => Promise<T>): Promise<T> {
+  try {
+    return perform()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** As a completion waits before it is tried again. */
+const firstPauseMs = 50
 
 function ignore(): void {}

@@ -11,6 +11,7 @@ import type { ProblemCode } from '../protocol/codes.ts'
 import { createProblem } from '../protocol/problem.ts'
 import type { HttpSettings } from './options.ts'
 import { recordedAnswer } from './recovery-answer.ts'
+import { sendable } from './sendable.ts'
 
 /** One request, as its adapter shows it. */
 export interface RequestView<Request> {
@@ -79,13 +80,14 @@ export class Guard<Request> {
       case 'incomplete':
         return { kind: 'gone' }
     }
-    return this.engine.begin({
+    const decision = await this.engine.begin({
       key: parsed.key,
       scope,
       fingerprint: this.#fingerprint(view, body),
       settings: this.#callSettings(view.native),
       onGone: (listener) => view.onGone(listener),
     })
+    return decision.kind === 'replay' ? this.#replay(decision) : decision
   }
 
   /** What the `keep` option says. One that throws must not lose an answer: the built-in rules apply. */
@@ -148,16 +150,25 @@ export class Guard<Request> {
       concurrent: concurrent(request),
     }
     if (typeof recovery !== 'function') return callSettings(values, recovery)
-    const ask: Reconcile = async ({ key, scope, attempt, takeover, signal }) => {
+    const ask: Reconcile = async ({ takeover, ...context }) => {
       const failure = takeover.of === 'failed' ? takeover.response : undefined
-      const verdict = await recovery({ request, key, scope, attempt, failure, signal })
-      return typeof verdict === 'object' ? recordedAnswer(verdict) : verdict
+      const verdict = await recovery({ ...context, request, failure })
+      return typeof verdict === 'object' ? recordedAnswer(verdict, this.settings.replayHeaders) : verdict
     }
     return callSettings(values, ask)
   }
 
-  #refuse(code: ProblemCode, detail?: string): Admission {
+  #replay(decision: Extract<Decision, { kind: 'replay' }>): Admission {
+    const response = sendable(decision.response)
+    if (response !== undefined) return { ...decision, response }
+    return { ...this.#refuse('response-not-kept', unsendable), expiresAtMs: decision.expiresAtMs }
+  }
+
+  #refuse(code: ProblemCode, detail?: string): Extract<Decision, { kind: 'reject' }> {
     this.engine.events.emit({ type: 'refused', code })
     return { kind: 'reject', problem: createProblem(code, detail === undefined ? {} : { detail }) }
   }
 }
+
+const unsendable =
+  'The earlier request with this key ended, but its recorded response is damaged. Read the resource to see the result; do not send the request with a new key.'

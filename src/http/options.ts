@@ -1,3 +1,4 @@
+import type { EarlierSteps } from '../core/earlier-steps.ts'
 import type { Duration } from '../protocol/duration.ts'
 import { defaultProblemBase } from '../protocol/problem.ts'
 import { invalidOption } from '../core/errors.ts'
@@ -81,7 +82,7 @@ export interface HttpOptions<Request> extends EngineOptions {
   problems?: string
 }
 
-export interface RecoveryContext<Request> {
+export interface RecoveryContext<Request> extends EarlierSteps {
   readonly request: Request
   readonly key: string
   readonly scope: string

@@ -38,7 +38,7 @@ export function readHeaderSelection(value: unknown, option: string): HeaderSelec
 }
 
 /** These describe one connection or one message and would break a replay. */
-const framing = new Set([
+export const framing: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'date',

@@ -1,4 +1,6 @@
 import type { KeptResponse } from '../core/record.ts'
+import type { HeaderSelection } from './recorded-headers.ts'
+import { sendable } from './sendable.ts'
 
 /** The answer that a `recovery` function found out, in the form that is easiest to write. */
 export interface RecoveryAnswer {
@@ -8,18 +10,29 @@ export interface RecoveryAnswer {
   readonly body?: unknown
 }
 
-export function recordedAnswer({ status, headers = {}, body }: RecoveryAnswer): KeptResponse {
+/**
+ * @param recordable Whatever the function copied from elsewhere, fields of another exchange are not recorded.
+ * @throws TypeError for an answer that no client could be given: it would stand in the record for good.
+ */
+export function recordedAnswer(
+  { status, headers = {}, body }: RecoveryAnswer,
+  recordable: HeaderSelection,
+): KeptResponse {
   const list = Object.entries(headers).flatMap(([name, values]) =>
     [values].flat().map((value): readonly [string, string] => [name, String(value)]),
   )
   const { bytes, contentType } = encoded(body)
   const typed = contentType === undefined || list.some(([name]) => name.toLowerCase() === 'content-type')
-  return {
+  const answer = sendable({
     kind: 'kept',
     status,
-    headers: typed ? list : [...list, ['Content-Type', contentType]],
+    headers: recordable(typed ? list : [...list, ['Content-Type', contentType]]),
     body: bytes,
-  }
+  })
+  if (answer !== undefined) return answer
+  throw new TypeError(
+    'The "recovery" function must return a status from 200 to 999, and headers whose names and values HTTP allows.',
+  )
 }
 
 function encoded(body: unknown): { bytes: Uint8Array; contentType?: string } {

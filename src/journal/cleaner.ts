@@ -1,4 +1,5 @@
 export interface CleanerSettings {
+  /** Infinity: never. */
   readonly everyMs: number
   /** Deletes at most `limit` heads with their steps, and resolves to how many. */
   deleteExpired(limit: number): Promise<number>
@@ -32,7 +33,7 @@ export class Cleaner {
   }
 
   #arm(delayMs: number): void {
-    if (this.#stopped) return
+    if (this.#stopped || delayMs === Number.POSITIVE_INFINITY) return
     this.#timer = setTimeout(() => {
       this.#turn = this.#clean()
     }, delayMs)

@@ -8,6 +8,8 @@ export interface Dialect {
   readonly name: string
   /** Makes the tables, or checks that they are there. Called once before anything else. */
   prepare(): Promise<void>
+  /** Makes the head where there is none. True: it did, and so there is no step. One statement, a transaction of its own. */
+  begin(lease: HeldLease, keepMs: number): Promise<boolean>
   /** Lets the lease in where nothing speaks against it. One statement, in a transaction of its own. */
   enter(lease: HeldLease, keepMs: number): Promise<void>
   /** What a statement sees that begins now. */
@@ -47,8 +49,11 @@ export interface Found {
 }
 
 export interface TransactionSettings {
-  /** End the transaction from the server's side where its process has been silent for so long. */
-  readonly idleMs?: number
+  /**
+   * End the transaction from the server's side where its process has been silent for so long: a process that stands
+   * still must not hold a key. Undefined: never, for work that holds none.
+   */
+  readonly idleMs: number | undefined
   /** For the journal's own work, which waits for a lock for a short while only. */
   readonly isOwn: boolean
 }

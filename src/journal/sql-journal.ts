@@ -2,6 +2,7 @@ import { IdempotencyError } from '../core/errors.ts'
 import type { Journal, JournalOpening, TransactionRequest } from '../core/journal.ts'
 import type { HeldLease, StepChange, WriteResult } from '../core/store.ts'
 import { Cleaner } from './cleaner.ts'
+import { CommitQuestion, type Timers } from './commit-question.ts'
 import { type Dialect, idleMsOf } from './dialect.ts'
 import { finishedStep } from './encoding.ts'
 import { judge } from './head.ts'
@@ -12,7 +13,10 @@ const openingTries = 5
 
 export interface SqlJournalSettings {
   readonly lockTimeoutMs: number
+  /** Infinity: never. */
   readonly cleanEveryMs: number
+  /** For tests that have a time of their own. */
+  readonly timers?: Timers
 }
 
 /** The rules of a journal in a database server; what is said to the server is the dialect's. */
@@ -20,25 +24,29 @@ export class SqlJournal implements Journal {
   readonly name: string
   readonly #dialect: Dialect
   readonly #cleaner: Cleaner
-  /** For how long a lost answer to COMMIT is asked after. */
-  readonly #commitQuestionMs: number
+  readonly #question: CommitQuestion
   #ready: Promise<void> | undefined
   #isClosed = false
 
-  constructor(dialect: Dialect, { lockTimeoutMs, cleanEveryMs }: SqlJournalSettings) {
+  constructor(dialect: Dialect, { lockTimeoutMs, cleanEveryMs, timers }: SqlJournalSettings) {
     this.name = dialect.name
     this.#dialect = dialect
     // The first question may come while the server still waits for the end of the connection that was lost.
-    this.#commitQuestionMs = 2 * lockTimeoutMs
+    this.#question = new CommitQuestion(dialect, 2 * lockTimeoutMs, timers)
     this.#cleaner = new Cleaner({
       everyMs: cleanEveryMs,
       deleteExpired: (limit) =>
-        dialect.transaction({ isOwn: true }, (transaction) => dialect.deleteOver(transaction, limit)),
+        dialect.transaction({ isOwn: true, idleMs: cleaningIdleMs }, (transaction) =>
+          dialect.deleteOver(transaction, limit),
+        ),
     })
   }
 
   async open(lease: HeldLease, keepMs: number): Promise<JournalOpening> {
     await this.#prepared()
+    // Most keys are new, to store and journal both: one round trip. Where only the store forgot, the rest follows.
+    const isFirst = lease.attempt === 1 && !lease.takeover
+    if (isFirst && (await this.#dialect.begin(lease, keepMs))) return { kind: 'opened', steps: [] }
     for (let tries = 0; tries < openingTries; tries += 1) {
       await this.#dialect.enter(lease, keepMs)
       // Another statement: the one before reads what was there when it began, and misses a step that was committed
@@ -75,10 +83,10 @@ export class SqlJournal implements Journal {
 
   async #transact({ step, work }: TransactionRequest): Promise<WriteResult> {
     const dialect = this.#dialect
-    const idle = step === undefined ? {} : { idleMs: idleMsOf(step.lease) }
+    const idleMs = step && idleMsOf(step.lease)
     let isCommitting = false
     try {
-      await dialect.transaction({ ...idle, isOwn: false }, async (transaction, native) => {
+      await dialect.transaction({ idleMs, isOwn: false }, async (transaction, native) => {
         const result = await work(native)
         if (step === undefined) return
         const written = await dialect.addStep(transaction, step.lease, finishedStep(step, result))
@@ -89,53 +97,15 @@ export class SqlJournal implements Journal {
     } catch (error) {
       if (error instanceof Stale) return 'stale'
       if (!isCommitting || step === undefined) throw error
-      if (await this.#wasCommitted(step, error)) return 'written'
+      if (await this.#question.wasCommitted(step, error)) return 'written'
       throw error
     }
-  }
-
-  /**
-   * The answer to COMMIT was lost, or was an error. Who gets the head alone knows that the transaction, which holds a
-   * share of it, has ended in one way or the other.
-   *
-   * @throws IdempotencyError `commit-unknown`
-   */
-  async #wasCommitted(step: NonNullable<TransactionRequest['step']>, cause: unknown): Promise<boolean> {
-    const question = new AbortController()
-    // Not only between the tries: a driver may wait long for a connection.
-    const timer = setTimeout(() => question.abort(), this.#commitQuestionMs)
-    const tooLate = new Promise<never>((_resolve, reject) => {
-      question.signal.addEventListener('abort', () => reject(commitUnknown(step.name, cause)))
-    })
-    try {
-      return await Promise.race([this.#isCommitted(step, question.signal), tooLate])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  async #isCommitted(
-    { lease, name }: NonNullable<TransactionRequest['step']>,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const dialect = this.#dialect
-    while (!signal.aborted) {
-      try {
-        return await dialect.transaction({ isOwn: true }, async (transaction) => {
-          await dialect.lockHead(transaction, lease.id, 'alone')
-          return (await dialect.tokenOf(transaction, lease.id, name)) === lease.token
-        })
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
-    }
-    return false
   }
 
   /** Steps that belong to another request are deleted with the head's change of hands, or not at all. */
   #renew(lease: HeldLease, keepMs: number): Promise<void> {
     const dialect = this.#dialect
-    return dialect.transaction({ isOwn: true }, async (transaction) => {
+    return dialect.transaction({ isOwn: true, idleMs: idleMsOf(lease) }, async (transaction) => {
       const head = await dialect.lockHead(transaction, lease.id, 'alone')
       if (head !== undefined && judge(head, lease) === 'renewed') {
         await dialect.renewHead(transaction, lease, keepMs)
@@ -145,7 +115,7 @@ export class SqlJournal implements Journal {
 
   #undo(lease: HeldLease, name: string): Promise<WriteResult> {
     const dialect = this.#dialect
-    return dialect.transaction({ isOwn: true }, async (transaction) => {
+    return dialect.transaction({ isOwn: true, idleMs: idleMsOf(lease) }, async (transaction) => {
       const head = await dialect.lockHead(transaction, lease.id, 'share')
       if (head?.token !== lease.token) return 'stale'
       await dialect.deleteStep(transaction, lease.id, name)
@@ -170,17 +140,12 @@ export class SqlJournal implements Journal {
   }
 }
 
+/** The cleaner holds keys that are over, and for as long as a statement takes. */
+const cleaningIdleMs = 10_000
+
 /** Rolls a transaction back. */
 class Stale extends Error {}
 
 export function journalClosed(name: string): IdempotencyError {
   return new IdempotencyError('store-closed', `The ${name} journal is closed.`)
-}
-
-function commitUnknown(name: string, cause: unknown): IdempotencyError {
-  return new IdempotencyError(
-    'commit-unknown',
-    `The connection was lost while the transaction "${name}" was committed, and the database could not be asked whether it was.`,
-    { cause },
-  )
 }

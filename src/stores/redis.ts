@@ -29,7 +29,7 @@ import { isOutOfMemory } from './redis/errors.ts'
 import { Gate } from './redis/gate.ts'
 import { inspectRedis } from './redis/inspect.ts'
 import { Keys } from './redis/keys.ts'
-import { numberIn, readClaimReply } from './redis/replies.ts'
+import { numberIn, readClaimReply, type ClaimReply } from './redis/replies.ts'
 import { assertReplicas, readWaitReplicas, type WaitReplicas } from './redis/replicas.ts'
 import { Scripting } from './redis/scripting.ts'
 import * as scripts from './redis/scripts.ts'
@@ -155,9 +155,10 @@ class RedisStore implements Store {
 
   async complete(lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
     this.#assertOpen()
-    const key = this.#keys.keyOf(lease.id)
-    const result = writeResult(await this.#runComplete(key, lease, outcome))
-    if (result === 'written') await this.#waitForReplicas(lease.id)
+    const result = await this.#runComplete(this.#keys.keyOf(lease.id), lease, outcome)
+    if (result === 'written' && this.#settings.waitReplicas !== undefined) {
+      await this.#waitForReplicas(lease.id)
+    }
     return result
   }
 
@@ -170,7 +171,7 @@ class RedisStore implements Store {
   async recordStep(lease: HeldLease, change: StepChange): Promise<WriteResult> {
     this.#assertOpen()
     const key = this.#keys.keyOf(lease.id)
-    const result = writeResult(await this.#runStep(key, lease, change))
+    const result = await this.#runStep(key, lease, change)
     if (result === 'written') await this.#waitForReplicas(lease.id)
     return result
   }
@@ -214,18 +215,18 @@ class RedisStore implements Store {
    * send it when it has another, and by then the request was answered 503 long ago: it would lock the key for
    * a handler that never runs.
    */
-  async #sendClaim(request: ClaimRequest, windowMs: number): Promise<ReturnType<typeof readClaimReply>> {
+  #sendClaim(request: ClaimRequest, windowMs: number): Promise<ClaimReply> {
     const args = claimArguments(request, Math.ceil(this.#clock.now() + windowMs))
-    const reply = readClaimReply(await this.#scripting.run(scripts.claim, this.#keys.keyOf(request.id), args))
-    if (reply.serverMs !== undefined) this.#clock.learn(reply.serverMs)
-    return reply
+    return this.#scripting.run(scripts.claim, this.#keys.keyOf(request.id), args).then((answer) => {
+      const reply = readClaimReply(answer)
+      if (reply.serverMs !== undefined) this.#clock.learn(reply.serverMs)
+      return reply
+    })
   }
 
-  /** Returns 1 or 0. */
-  async #runComplete(key: string, lease: HeldLease, outcome: Outcome): Promise<unknown> {
-    try {
-      return await this.#runHeld(scripts.complete, key, completeArguments(lease, outcome), lease)
-    } catch (error) {
+  #runComplete(key: string, lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
+    const args = completeArguments(lease, outcome)
+    return this.#runHeld(scripts.complete, key, args, lease).catch((error: unknown) => {
       if (!(error instanceof Error) || !isOutOfMemory(error.cause)) throw error
       // Refused before it ran. Without the body the record is as small as the claim that it replaces.
       const bodiless: Outcome =
@@ -233,11 +234,10 @@ class RedisStore implements Store {
           ? outcome
           : { ...outcome, response: entombed(outcome.response, 'store-refused') }
       return this.#runHeld(scripts.completeWithoutMemory, key, completeArguments(lease, bodiless), lease)
-    }
+    })
   }
 
-  /** Returns 1 or 0. */
-  async #runStep(key: string, lease: HeldLease, change: StepChange): Promise<unknown> {
+  async #runStep(key: string, lease: HeldLease, change: StepChange): Promise<WriteResult> {
     try {
       return await this.#runHeld(scripts.step, key, stepArguments(lease, change), lease)
     } catch (error) {
@@ -250,15 +250,16 @@ class RedisStore implements Store {
   }
 
   /** Runs a script of a claim's holder, and tells it whose claim it is only where the store forgot. */
-  async #runHeld(
+  #runHeld(
     script: scripts.Script,
     key: string,
     args: readonly RedisArgument[],
     lease: HeldLease,
-  ): Promise<unknown> {
-    const reply = await this.#scripting.run(script, key, args)
-    if (numberIn(reply) !== needsLease) return reply
-    return this.#scripting.run(script, key, [...args, leaseArgument(lease)])
+  ): Promise<WriteResult> {
+    return this.#scripting.run(script, key, args).then((reply) => {
+      if (numberIn(reply) !== needsLease) return writeResult(reply)
+      return this.#scripting.run(script, key, [...args, leaseArgument(lease)]).then(writeResult)
+    })
   }
 
   async #renewBatch(leases: readonly HeldLease[]): Promise<RenewResult[]> {

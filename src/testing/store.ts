@@ -113,6 +113,7 @@ async function kitFor<Place>(
 ): Promise<StoreKit> {
   return {
     store: await connect(),
+    longestBodyBytes: subject.longestBodyBytes ?? Infinity,
     connect,
     pass: async (durationMs) => {
       // Timers may fire a little early by another clock than their own.

@@ -14,6 +14,7 @@ import {
   leaseOf,
 } from '../support/engine-rig.ts'
 import { type Deferred, deferred } from '../support/deferred.ts'
+import { never } from '../support/run-rig.ts'
 import { forbidUnhandledRejections } from '../support/unhandled-rejections.ts'
 
 forbidUnhandledRejections()
@@ -113,6 +114,86 @@ describe('a function that finds out', () => {
     await lease.finish(answer('second'))
     expectReplay(await rig.engine.begin(call()), 'second')
     expect(eventsOf(rig, 'reconciled')).toMatchObject([{ verdict: 'rerun' }])
+  })
+
+  test('is told which steps finished, and which began', async () => {
+    const rig = createRig()
+    await leaveInSteps(rig)
+    const asked: unknown[] = []
+    const recovery: Reconcile = async ({ steps }) => {
+      asked.push(steps)
+      return 'rerun'
+    }
+    const lease = await beginRun(rig, { recovery })
+    expect(asked).toEqual([
+      [
+        { name: 'reserve', state: 'finished', result: { seat: 7 } },
+        { name: 'log', state: 'finished' },
+        { name: 'charge', state: 'begun' },
+      ],
+    ])
+    const charging = lease.steps.step('charge', never)
+    await expect(charging).rejects.toMatchObject({ code: 'outcome-unknown' })
+  })
+
+  test('can say that a step did not happen: then it runs again, and the others do not', async () => {
+    const rig = createRig()
+    await leaveInSteps(rig)
+    const recovery: Reconcile = async ({ undo }) => {
+      await undo('charge')
+      return 'rerun'
+    }
+    const lease = await beginRun(rig, { recovery })
+    expect(await lease.steps.step('reserve', never)).toEqual({ seat: 7 })
+    expect(await lease.steps.step('log', never)).toBeUndefined()
+    expect(await lease.steps.step('charge', () => 'ch_1')).toBe('ch_1')
+    expect(await lease.finish(answer('paid'))).toBe('recorded')
+    expectReplay(await rig.engine.begin(call()), 'paid')
+  })
+
+  test.each([
+    ['reserve', 'has finished'],
+    ['mail', 'is none that began'],
+  ])('can not undo the step %s, which %s', async (name, why) => {
+    const rig = createRig()
+    await leaveInSteps(rig)
+    const recovery: Reconcile = async ({ undo }) => {
+      await undo(name)
+      return 'rerun'
+    }
+    expectProblem(await rig.engine.begin(call({ recovery })), 'outcome-unknown')
+    const message = `The step "${name}" ${why}, so it can't be undone. Undo only steps whose state is "begun".`
+    expect(eventsOf(rig, 'reconciled')).toMatchObject([
+      { verdict: 'threw', error: { code: 'invalid-step', message } },
+    ])
+  })
+
+  test('undoes nothing when another run took over, or the store is down', async () => {
+    const rig = createRig()
+    await leaveInSteps(rig)
+    const late = createRig({ beside: rig })
+    const verdict = deferred()
+    const slow: Reconcile = async ({ undo }) => {
+      await verdict.promise
+      await undo('charge')
+      return 'rerun'
+    }
+    const begun = late.engine.begin(call({ recovery: slow }))
+    await rig.time.advance(1)
+    late.clock.stalled = true
+    await rig.time.advance(leaseMs)
+    const down: Reconcile = ({ undo }) => {
+      rig.link.always('refuse', 'step')
+      return undo('charge').then(() => 'rerun')
+    }
+    const refused = rig.engine.begin(call({ recovery: down }))
+    await rig.time.advance(2_000)
+    expectProblem(await refused, 'outcome-unknown')
+    rig.link.heal()
+    verdict.resolve()
+    expectProblem(await begun, 'outcome-unknown')
+    const lease = await beginRun(rig, { recovery: async () => 'rerun' })
+    await expect(lease.steps.step('charge', never)).rejects.toMatchObject({ code: 'outcome-unknown' })
   })
 
   test('"refuse" leaves the outcome unknown, and the next try may ask again', async () => {
@@ -238,4 +319,16 @@ async function leave(rig: Rig, state: 'lapsed' | 'unknown' | 'failed'): Promise<
 function slowly(): { recovery: Reconcile; verdict: Deferred<Awaited<ReturnType<Reconcile>>> } {
   const verdict = deferred<Awaited<ReturnType<Reconcile>>>()
   return { recovery: () => verdict.promise, verdict }
+}
+
+/** Two steps finished, the third began, and the process is gone. */
+async function leaveInSteps(rig: Rig): Promise<void> {
+  const gone = createRig({ beside: rig })
+  const { steps } = await beginRun(gone, { recovery: find })
+  await steps.step('reserve', () => ({ seat: 7 }))
+  await steps.step('log', () => undefined)
+  void steps.step('charge', () => new Promise(() => {}))
+  await rig.time.advance(1)
+  gone.clock.stalled = true
+  await rig.time.advance(leaseMs)
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Lease } from '../../src/core/lease.ts'
+import type { RunRecoveryContext } from '../../src/core/run.ts'
 import type { StepOptions } from '../../src/core/steps.ts'
 import { deferred } from '../support/deferred.ts'
 import {
@@ -70,7 +71,9 @@ describe('a step', () => {
     const second = await beginRun(rig, rerun)
     expect(await failure(second.steps.step('odd', never))).toMatchObject({
       code: 'step-result-not-kept',
-      message: expect.stringContaining('"odd"'),
+      message:
+        'The step "odd" ran in an earlier attempt, but its result was not kept. ' +
+        'Return JSON of at most 64 KiB, for example the id of what was made.',
     })
   })
 
@@ -173,6 +176,15 @@ describe('with steps', () => {
     expect(await (await beginRun(rig, rerun)).steps.step('charge', never)).toBe('ch_1')
   })
 
+  test('release() keeps the answer where nobody may run again', async () => {
+    const rig = createRig()
+    const lease = await beginRun(rig)
+    await lease.steps.step('charge', () => 'ch_1')
+    lease.verdict = 'release'
+    expect(await lease.finish(answer('sold out', 409))).toBe('recorded')
+    expectReplay(await rig.engine.begin(call()), 'sold out')
+  })
+
   test('a failure that recovery lets run again keeps them', async () => {
     const rig = createRig()
     const ask = { recovery: async () => 'rerun' as const }
@@ -242,18 +254,40 @@ describe('a store that is down', () => {
     expect(await lease.finish(answer('slow down', 429))).toBe('recorded')
   })
 
-  test('at its end: the run goes on, and the next attempt does not know it', async () => {
-    const rig = createRig()
-    const lease = await beginRun(rig, rerun)
-    const step = lease.steps.step('charge', () => {
-      rig.link.next('step', 'refuse')
-      return 'ch_1'
-    })
-    expect(await step).toBe('ch_1')
-    await lease.finish(answer('broken', 500))
-    const next = await beginRun(rig, rerun)
-    expect(await failure(next.steps.step('charge', never))).toMatchObject({ code: 'outcome-unknown' })
-  })
+  test.each(['refuse', 'break-reply'] as const)(
+    'at its end, for a moment (%s): it is sent again',
+    async (fault) => {
+      const rig = createRig()
+      const lease = await beginRun(rig, rerun)
+      const step = lease.steps.step('charge', () => {
+        rig.link.next('step', fault, fault)
+        return 'ch_1'
+      })
+      await rig.time.advance(150)
+      expect(await step).toBe('ch_1')
+      expect(rig.link.calls.step).toBe(4)
+      await lease.finish(answer('broken', 500))
+      expect(await (await beginRun(rig, rerun)).steps.step('charge', never)).toBe('ch_1')
+    },
+  )
+
+  test.each(['refuse', 'drop'] as const)(
+    'at its end (%s): the run goes on, and the next attempt does not know it',
+    async (fault) => {
+      const rig = createRig()
+      const lease = await beginRun(rig, rerun)
+      const step = lease.steps.step('charge', () => {
+        rig.link.always(fault, 'step')
+        return 'ch_1'
+      })
+      await rig.time.advance(2_000)
+      expect(await step).toBe('ch_1')
+      rig.link.heal()
+      await lease.finish(answer('broken', 500))
+      const next = await beginRun(rig, rerun)
+      expect(await failure(next.steps.step('charge', never))).toMatchObject({ code: 'outcome-unknown' })
+    },
+  )
 })
 
 describe('bad input is an error that names the cure', () => {
@@ -267,16 +301,23 @@ describe('bad input is an error that names the cure', () => {
     await lease.steps.step('charge', () => 1)
     expect(await failure(lease.steps.step('charge', never))).toMatchObject({
       code: 'duplicate-step',
-      message: expect.stringContaining('"charge"'),
+      message:
+        'There are two steps named "charge" in one run, and a remembered result belongs to one. ' +
+        "Give each its own name, for example with the item's id in it.",
     })
   })
 
   test('a step after the answer', async () => {
     const lease = await beginRun(createRig())
     const finished = lease.finish(answer())
-    expect(await failure(lease.steps.step('late', never))).toMatchObject({ code: 'step-after-answer' })
+    const refused = {
+      code: 'step-after-answer',
+      message:
+        'The step "late" came after the answer, which is being recorded. Await every step before answering.',
+    }
+    expect(await failure(lease.steps.step('late', never))).toMatchObject(refused)
     await finished
-    expect(await failure(lease.steps.step('later', never))).toMatchObject({ code: 'step-after-answer' })
+    expect(await failure(lease.steps.step('late', never))).toMatchObject(refused)
   })
 
   test('another input under one name; the same one is welcome', async () => {
@@ -290,6 +331,9 @@ describe('bad input is an error that names the cure', () => {
     const third = await beginRun(rig, rerun)
     expect(await failure(third.steps.step('charge', never, { input: { cents: 6 } }))).toMatchObject({
       code: 'step-input-changed',
+      message:
+        'The step "charge" ran with another input in an earlier attempt. ' +
+        'Build the input from the request alone, or give the step another name.',
     })
   })
 
@@ -308,7 +352,9 @@ describe('bad input is an error that names the cure', () => {
     const lease = await beginRun(createRig())
     expect(await failure(lease.steps.transaction('order', never))).toMatchObject({
       code: 'transaction-unavailable',
-      message: expect.stringContaining('"journal"'),
+      message:
+        'transaction("order") needs a journal in the application\'s database: ' +
+        'set the "journal" option (hapax/journal), or use step().',
     })
   })
 })
@@ -327,6 +373,26 @@ describe('run()', () => {
     await failure(attempt(true))
     expect(await attempt(false)).toBe('first')
     expect(new Set(keys).size).toBe(1)
+  })
+
+  test('a recovery function hears of them, and can undo one', async () => {
+    const { rig, once } = createRuns()
+    const refuse = { ...request, recovery: () => 'refuse' as const }
+    const first = once.run(refuse, async ({ step }) => {
+      await step('reserve', () => 7)
+      await step('charge', () => Promise.reject(new Error('no answer')))
+    })
+    await failure(first)
+    const recovery = async ({ steps, undo }: RunRecoveryContext) => {
+      for (const { name, state } of steps) if (state === 'begun') await undo(name)
+      return 'rerun' as const
+    }
+    const second = once.run({ ...request, recovery }, async ({ step }) => [
+      await step('reserve', never),
+      await step('charge', () => 'ch_1'),
+    ])
+    expect(await second).toEqual([7, 'ch_1'])
+    expect(eventsOf(rig, 'reconciled')).toMatchObject([{ verdict: 'rerun' }])
   })
 
   test('a step that nobody knows the end of is an error, and not the result', async () => {

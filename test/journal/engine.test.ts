@@ -96,6 +96,34 @@ test('a journal that is down: not run, and the claim is given back', async () =>
   await beginRun(rig, rerun)
 })
 
+test('a process that is told to end while the journal opens: not run, and the claim is given back', async () => {
+  const other = createRig({ beside: rig })
+  database.exec('BEGIN IMMEDIATE')
+  const beginning = rig.engine.begin(call(rerun))
+  await rig.time.advance(0)
+  const closing = rig.engine.close({ graceMs: 1_000 })
+  database.exec('ROLLBACK')
+  expectProblem(await beginning, 'store-unavailable')
+  await closing
+  const [, second] = await Promise.all([rig.time.advance(20), other.engine.begin(call(rerun))])
+  expect(second.kind).toBe('proceed')
+})
+
+test('a result that is not JSON rolls the transaction back', async () => {
+  const lease = await beginRun(rig, rerun)
+  const odd = (transaction: DatabaseSync) => {
+    insert(transaction)
+    return 1n
+  }
+  await expect(lease.steps.transaction('order', odd)).rejects.toMatchObject({
+    code: 'step-result-not-kept',
+    message:
+      'The result of the transaction "order" can\'t be kept. ' +
+      'Return JSON of at most 64 KiB, for example the id of what was made.',
+  })
+  expect(effects()).toBe(0)
+})
+
 test('an asynchronous function in an SQLite transaction is a clear error', async () => {
   const lease = await beginRun(rig, rerun)
   const slow = async (transaction: DatabaseSync) => insert(transaction)

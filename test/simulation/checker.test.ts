@@ -16,10 +16,15 @@ const terms: Terms = {
   gentle: false,
   bypass: false,
   steps: false,
+  journal: 'none',
+  keepMs: 0,
   lateMs: 5,
   forwardMs: 0,
   sleptMs: 0,
 }
+
+const inSteps: Terms = { ...terms, steps: true, journal: 'steps', keepMs: 10_000 }
+const inTransactions: Terms = { ...inSteps, journal: 'transactions' }
 
 describe('the checker', () => {
   it('accepts a run and its replay', () => {
@@ -223,6 +228,66 @@ describe('the checker', () => {
     expect(promises(history, { ...terms, steps: true })).toEqual([])
     const forgot = at(400, { kind: 'forgot' } as const)
     expect(promises([...history, again, forgot], { ...terms, steps: true })).toEqual([])
+  })
+
+  it('refuses a second effect where the store forgot and the journal did not', () => {
+    const history = [...paid, at(100, { kind: 'forgot' }), at(200, request(2)), at(201, run(2, 2))]
+    const again = at(202, effect(2))
+    expect(promises([...history, again])).toEqual([])
+    expect(promises([...history, again], inSteps)).toEqual(['Effects committed once'])
+    expect(promises(history, inSteps)).toEqual([])
+    const cleaned = at(150, { kind: 'cleaned', key: 'k' })
+    expect(promises([...history, again, cleaned], inSteps)).toEqual([])
+  })
+
+  it('refuses a second effect for another request, until the journal’s time is over', () => {
+    const laterAt = (atMs: number) => [
+      ...paid,
+      at(100, { kind: 'forgot' }),
+      at(atMs, { ...request(2), payload: 'other' }),
+      at(atMs + 1, run(2, 2)),
+      at(atMs + 2, effect(2)),
+    ]
+    expect(promises(laterAt(9_998), inSteps)).toEqual(['Effects committed once'])
+    expect(promises(laterAt(9_999), inSteps)).toEqual([])
+    // The key is the other request's now, so that the first may begin anew when that is over.
+    const third = [at(20_500, request(3)), at(20_501, run(3, 3)), at(20_502, effect(3))]
+    const forgot = at(10_500, { kind: 'forgot' } as const)
+    expect(promises([...laterAt(9_999), forgot, ...third], inSteps)).toEqual([])
+  })
+
+  it('refuses the commit of an owner that was replaced', () => {
+    const history = (commitMs: number) => [
+      ...two,
+      at(1, run(1, 1, 'rerun')),
+      at(300, run(2, 2, 'rerun')),
+      at(commitMs, effect(1)),
+    ]
+    expect(promises(history(300), inTransactions)).toEqual([])
+    expect(promises(history(301), inTransactions)).toEqual(['A stale owner commits nothing'])
+    expect(promises(history(301), inSteps)).toEqual([])
+  })
+
+  it('refuses a step that tells what is not so', () => {
+    const told = (number: number, paidBy: number) => ({ kind: 'told', run: number, paidBy }) as const
+    const hears = (paidBy: number) => promises([...paid, at(10, told(1, paidBy))], inTransactions)
+    expect(hears(1)).toEqual([])
+    expect(hears(0)).toEqual(['A step tells the truth'])
+    expect(hears(7)).toEqual(['A step tells the truth'])
+    const another = (payload: string, atMs: number, paidBy: number) => [
+      ...paid,
+      at(100, { kind: 'forgot' } as const),
+      at(atMs, { ...request(2), payload }),
+      at(atMs + 1, run(2, 2)),
+      at(atMs + 2, told(2, paidBy)),
+    ]
+    expect(promises(another('order', 200, 1), inTransactions)).toEqual([])
+    expect(promises(another('other', 20_000, 1), inTransactions)).toEqual(['A step tells the truth'])
+    expect(promises(another('order', 200, 2), inTransactions)).toEqual(['A step tells the truth'])
+    const cleaned = at(150, { kind: 'cleaned', key: 'k' } as const)
+    expect(promises([...another('order', 200, 1), cleaned], inTransactions)).toEqual([
+      'A step tells the truth',
+    ])
   })
 
   it('refuses a run that begins after its process was told to end', () => {

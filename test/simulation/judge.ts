@@ -16,16 +16,16 @@ export async function judge(plan: Plan, subject: Subject = realSubject): Promise
   return { ...simulated, violations }
 }
 
-/** The first seed in which a promise is broken: any promise, or the one that is named; in worlds with steps, if so asked. */
+/** The first seed in which a promise is broken: any promise, or the one that is named; in the worlds that are asked for. */
 export async function firstBroken(
   subject: Subject,
   seeds: number,
   promise?: string,
-  onlyWithSteps = false,
+  isMeant: (plan: Plan) => boolean = () => true,
 ): Promise<{ readonly seed: number; readonly violation: Violation } | undefined> {
   for (let seed = 0; seed < seeds; seed += 1) {
     const plan = planOf(seed)
-    if (onlyWithSteps && !plan.steps) continue
+    if (!isMeant(plan)) continue
     const { violations } = await judge(plan, subject)
     const violation = violations.find((candidate) => promise === undefined || candidate.promise === promise)
     if (violation !== undefined) return { seed, violation }

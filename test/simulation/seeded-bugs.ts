@@ -3,6 +3,7 @@
 
 import type { IdempotencyRecord, RunningRecord } from '../../src/core/record.ts'
 import type { ClaimRequest, HeldLease } from '../../src/core/store.ts'
+import { journalBugs, type JournalFlaws } from './journal-bugs.ts'
 import { realRules, type Rules } from './rules.ts'
 
 type Found = IdempotencyRecord | undefined
@@ -15,6 +16,7 @@ export interface Flaws {
   readonly answersBeforeRecord?: boolean
   /** The heartbeat beats, and renews nothing. */
   readonly renewsNothing?: boolean
+  readonly journal?: JournalFlaws
 }
 
 export interface SeededBug extends Flaws {
@@ -23,6 +25,8 @@ export interface SeededBug extends Flaws {
   readonly rules?: Partial<Rules>
   /** It can only show where handlers have steps. */
   readonly inSteps?: boolean
+  /** It can only show where there is a journal. */
+  readonly inJournals?: boolean
 }
 
 const recordBugs: readonly SeededBug[] = [
@@ -189,7 +193,7 @@ const stepBugs: readonly SeededBug[] = [
   },
 ]
 
-export const seededBugs: readonly SeededBug[] = [...recordBugs, ...stepBugs]
+export const seededBugs: readonly SeededBug[] = [...recordBugs, ...stepBugs, ...journalBugs]
 
 export function rulesOf(bug: SeededBug | undefined): Rules {
   return { ...realRules, ...bug?.rules }

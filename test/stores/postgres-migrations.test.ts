@@ -103,7 +103,8 @@ if (server !== undefined) {
       const running = open({ schema, reapEvery: 20 })
       await running.claim(requestFor('k'))
       await meta(schema, 'schema_version = 9, min_reader = 7')
-      const refused = { code: 'schema-too-new', message: expect.stringMatching(/needs schema version 7/) }
+      const message = expect.stringMatching(/needs schema version 7.*Upgrade hapax here/)
+      const refused = { code: 'schema-too-new', message }
       await expect(open({ schema }).claim(requestFor('k'))).rejects.toMatchObject(refused)
       await expect
         .poll(() => running.claim(requestFor('k')).catch((error: unknown) => error), { timeout: 5_000 })

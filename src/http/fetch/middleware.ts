@@ -57,6 +57,9 @@ export async function passThrough<Native>(
     }
     case 'replay': {
       const { response, expiresAtMs } = admission
+      // Recorded behind another platform: `Response` allows no such status.
+      if (response.status > 599)
+        return refuse(guard, exchange, createProblem('response-not-kept'), expiresAtMs)
       const answer = await replayed(request, response, guard.settings.maxRequestBytes)
       return toldResponse(answer, exchange, { replayed: true, expiresAtMs })
     }

@@ -21,10 +21,11 @@ export async function replayed(
 }
 
 export function wholeResponse({ status, statusText, headers, body }: WholeAnswer): Response {
-  if (!nullBodyStatuses.has(status)) headers.set('Content-Length', String(body.length))
+  const hasNoBody = nullBodyStatuses.has(status)
+  if (!hasNoBody) headers.set('Content-Length', String(body.length))
   // Not even an empty body where none is: runtimes would give it a type. What stores and streams give is never
   // a view of shared memory, which the types leave open.
-  const bytes = body.length === 0 ? null : (body as Uint8Array<ArrayBuffer>)
+  const bytes = hasNoBody || body.length === 0 ? null : (body as Uint8Array<ArrayBuffer>)
   const response = new Response(bytes, { status, headers, ...(statusText !== undefined && { statusText }) })
   // @hono/node-server 1.19.0 has a `Response` of its own, and sends the length of one that nobody looked into twice.
   void response.body

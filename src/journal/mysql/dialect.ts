@@ -20,6 +20,7 @@ const inTransaction = 1
 const autocommit = 2
 /** There is no such savepoint, since what set it was a transaction of its own. */
 const noSavepoint = 1305
+const duplicate = 1062
 
 /** Beyond what a DATETIME can hold, when added to today. */
 const longestKeepSeconds = 1_000 * 365 * 24 * 3_600
@@ -46,17 +47,20 @@ export class MysqlDialect implements Dialect {
     }
   }
 
+  async begin(lease: HeldLease, keepMs: number): Promise<boolean> {
+    try {
+      await this.#ask(sql.beginSql, headValues(lease, keepMs))
+      return true
+    } catch (error) {
+      if (errorNumber(error) === duplicate) return false
+      throw error
+    }
+  }
+
   async enter(lease: HeldLease, keepMs: number): Promise<void> {
     const digests = lease.fingerprint.split(' ')
     const fits = [String(lease.token), ...digests]
-    await this.#ask(sql.enterSql(digests.length), [
-      encodeText(lease.id),
-      String(lease.token),
-      lease.fingerprint,
-      keepSeconds(keepMs),
-      ...fits,
-      ...fits,
-    ])
+    await this.#ask(sql.enterSql(digests.length), [...headValues(lease, keepMs), ...fits, ...fits])
   }
 
   async read(id: string): Promise<Found | undefined> {
@@ -222,6 +226,10 @@ function headIn(row: readonly unknown[] | undefined): Head | undefined {
   if (row === undefined) return undefined
   const [token, fingerprint, isOver] = row
   return { token: Number(token), fingerprint: String(fingerprint), isOver: isOver === 'true' }
+}
+
+function headValues(lease: HeldLease, keepMs: number): string[] {
+  return [encodeText(lease.id), String(lease.token), lease.fingerprint, keepSeconds(keepMs)]
 }
 
 function stepValues(lease: HeldLease, step: StepRecord): string[] {

@@ -5,6 +5,13 @@ const token = 'CAST(? AS SIGNED)'
 const keepUntil = 'UTC_TIMESTAMP(6) + INTERVAL CAST(? AS SIGNED) SECOND'
 const headColumns = `CAST(j.token AS CHAR), CAST(j.fingerprint AS CHAR), IF(j.keep_until < UTC_TIMESTAMP(6), 'true', 'false')`
 
+/**
+ * Values: id, token, fingerprint, seconds. It fails on a head that is there: a count of rows would not tell, since mysql2
+ * counts a row that was found like one that was made.
+ */
+export const beginSql = `
+  INSERT INTO hapax_journal (id, token, fingerprint, keep_until) VALUES (?, ${token}, ?, ${keepUntil})`
+
 /** Values: id, token, fingerprint, seconds, and for each digest of the fingerprint twice: token, digest. */
 export function enterSql(digests: number): string {
   const isSame = Array.from(
@@ -13,8 +20,7 @@ export function enterSql(digests: number): string {
   )
   const fits = `token <= ${token} AND (${isSame.join(' OR ')})`
   // Assignments are made from left to right, and each sees those before it: the token comes last.
-  return `
-    INSERT INTO hapax_journal (id, token, fingerprint, keep_until) VALUES (?, ${token}, ?, ${keepUntil})
+  return `${beginSql}
     ON DUPLICATE KEY UPDATE
       keep_until = IF(${fits}, GREATEST(keep_until, VALUES(keep_until)), keep_until),
       token = IF(${fits}, VALUES(token), token)`

@@ -35,14 +35,23 @@ export class PostgresDialect implements Dialect {
     await prepareSchema(this.#pool, this.#settings)
   }
 
+  async begin(lease: HeldLease, keepMs: number): Promise<boolean> {
+    const rows = await this.#ask(this.#sql.begin, this.#headValues(lease, keepMs))
+    return rows.length > 0
+  }
+
   async enter(lease: HeldLease, keepMs: number): Promise<void> {
-    await this.#ask(this.#sql.enter, [
+    await this.#ask(this.#sql.enter, this.#headValues(lease, keepMs))
+  }
+
+  #headValues(lease: HeldLease, keepMs: number): string[] {
+    return [
       encodeText(lease.id),
       String(lease.token),
       lease.fingerprint,
       String(Math.min(keepMs, longestKeepMs)),
       String(this.#settings.lockTimeoutMs),
-    ])
+    ]
   }
 
   async read(id: string): Promise<Found | undefined> {

@@ -1,11 +1,13 @@
-import { IdempotencyError, isIdempotencyError, nameAndMessage } from '../../core/errors.ts'
+import { IdempotencyError, isIdempotencyError } from '../../core/errors.ts'
+import { detailOf } from '../../stores/postgres/detail.ts'
 import { findInCauses } from '../causes.ts'
 
 /** What the driver threw, as an error that says in plain words what to do about it. */
 export function journalError(error: unknown): IdempotencyError {
   if (isIdempotencyError(error)) return error
-  const advice = adviceByState.get(sqlState(error) ?? '') ?? ''
-  const message = `Postgres refused an operation of the journal: ${detailOf(error)}${advice}`
+  const state = sqlState(error)
+  const advice = adviceByState.get(state ?? '') ?? ''
+  const message = `Postgres refused an operation of the journal: ${detailOf(error, state)}${advice}`
   return new IdempotencyError('store-failed', message, { cause: error })
 }
 
@@ -39,12 +41,3 @@ const adviceByState = new Map([
   ['53300', ' Raise max_connections of the server, or lower the size of the pools.'],
   ['55P03', ' Look for a transaction that has ended its step but not itself: a debugger, a stopped process.'],
 ])
-
-/** A refused connection to a name with several addresses has its reasons inside, and no message. */
-function detailOf(error: unknown): string {
-  const { message } = nameAndMessage(error)
-  if (message !== '') return message
-  if (error instanceof AggregateError)
-    return error.errors.map((each) => nameAndMessage(each).message).join('; ')
-  return sqlState(error) ?? 'without a reason'
-}

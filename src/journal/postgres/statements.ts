@@ -16,12 +16,17 @@ export function statementsFor(schema: string) {
   const fence = `SELECT 1 FROM ${journal} WHERE id = ${text('$1')} AND token = ${integer('$2')} FOR SHARE`
   const written = `SELECT ${text('$1')}, ${text('$3')}, ${integer('$2')}, ${text('$4')} FROM fence`
 
-  return {
-    // set_config comes first, as the insertion draws its row from it: it bounds the wait for the head.
-    enter: `
+  // set_config comes first, as the insertion draws its row from it: it bounds the wait for the head.
+  const insertion = `
       WITH bound AS MATERIALIZED (SELECT set_config('lock_timeout', ${text('$5')}, true))
       INSERT INTO ${journal} AS j (id, token, fingerprint, keep_until)
-      SELECT ${text('$1')}, ${integer('$2')}, ${text('$3')}, ${keepUntil} FROM bound
+      SELECT ${text('$1')}, ${integer('$2')}, ${text('$3')}, ${keepUntil} FROM bound`
+
+  return {
+    begin: `${insertion}
+      ON CONFLICT (id) DO NOTHING
+      RETURNING 1 AS begun`,
+    enter: `${insertion}
       ON CONFLICT (id) DO UPDATE
       SET token = excluded.token, keep_until = greatest(j.keep_until, excluded.keep_until)
       WHERE j.token <= excluded.token

@@ -1,4 +1,4 @@
-import { integer, isFields } from '../../stores/sqlite/fields.ts'
+import { integer, isFields } from '../../stores/encoding/fields.ts'
 import type { SqliteDatabase } from '../../stores/sqlite/handle.ts'
 import { inWriteTransaction } from '../../stores/sqlite/transaction.ts'
 import { missingTables, requireReader } from '../schema.ts'

@@ -1,7 +1,7 @@
 import type { StepRecord } from '../../core/record.ts'
 import type { HeldLease } from '../../core/store.ts'
 import type { SqliteDatabase, SqliteValue } from '../../stores/sqlite/handle.ts'
-import { integer, isFields, number, text } from '../../stores/sqlite/fields.ts'
+import { integer, isFields, number, text } from '../../stores/encoding/fields.ts'
 import { encodeText } from '../../stores/encoding/ascii.ts'
 import { decodeStepText, encodeStepText } from '../encoding.ts'
 import type { Head } from '../head.ts'

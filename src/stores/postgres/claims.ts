@@ -1,4 +1,4 @@
-import { IdempotencyError } from '../../core/errors.ts'
+import { IdempotencyError, nameAndMessage } from '../../core/errors.ts'
 import type { ClaimedResult, ClaimRequest, ClaimResult, Takeover } from '../../core/store.ts'
 import * as rules from '../../core/transitions.ts'
 import { ServerClock } from '../remote/server-clock.ts'
@@ -72,7 +72,7 @@ function readReply(
   deadlineMs: number,
 ): Reply | undefined {
   const grant = fieldsIn(granted)
-  if (grant !== undefined) return { kind: 'result', result: claimed(grant, bytesIn(body)) }
+  if (grant !== undefined) return { kind: 'result', result: readable(() => claimed(grant, bytesIn(body))) }
   const nowMs = Number(textIn(now))
   const found = findIn(fieldsIn(stored), bytesIn(body), nowMs)
   if (found.kind === 'unreadable') return { kind: 'result', result: found }
@@ -80,6 +80,15 @@ function readReply(
   const { result, write } = rules.claim(record, request, nowMs)
   if (write === undefined) return { kind: 'result', result }
   return nowMs > deadlineMs ? { kind: 'too-late' } : undefined
+}
+
+/** The statement knows nothing of what steps and answers hold: where they can't be read, nothing runs all the same. */
+function readable(result: () => ClaimResult): ClaimResult {
+  try {
+    return result()
+  } catch (error) {
+    return { kind: 'unreadable', reason: `It is damaged: ${nameAndMessage(error).message}` }
+  }
 }
 
 function claimed(grant: Fields, body: Buffer): ClaimedResult {

@@ -59,7 +59,7 @@ function encodeHeaders(headers: HeaderList): string[] {
 }
 
 /** Spans of up to 4,000 years, which Postgres can add to any time of ours. */
-const longestMs = 2 ** 47
+export const longestMs = 2 ** 47
 
 export function encodeSpan(spanMs: number): number {
   return Math.min(longestMs, spanMs)

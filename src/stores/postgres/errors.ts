@@ -1,4 +1,5 @@
-import { IdempotencyError, isIdempotencyError, nameAndMessage } from '../../core/errors.ts'
+import { IdempotencyError, isIdempotencyError } from '../../core/errors.ts'
+import { detailOf } from './detail.ts'
 
 /** What the driver threw, as an error that says in plain words what to do about it. */
 export function storeError(error: unknown): IdempotencyError {
@@ -12,7 +13,7 @@ export function storeError(error: unknown): IdempotencyError {
     )
   }
   const advice = adviceByState.get(state ?? '') ?? ''
-  const message = `Postgres refused an operation: ${detailOf(error)}${advice}`
+  const message = `Postgres refused an operation: ${detailOf(error, state)}${advice}`
   return new IdempotencyError('store-failed', message, { cause: error })
 }
 
@@ -58,12 +59,3 @@ const adviceByState = new Map([
   ['55P03', ' Look for a transaction that is open on this record: a shell, a backup, a debugger.'],
   ['57014', ' Its statement_timeout may be too short.'],
 ])
-
-/** A refused connection to a name with several addresses has its reasons inside, and no message. */
-function detailOf(error: unknown): string {
-  const { message } = nameAndMessage(error)
-  if (message !== '') return message
-  if (error instanceof AggregateError)
-    return error.errors.map((each) => nameAndMessage(each).message).join('; ')
-  return sqlState(error) ?? 'without a reason'
-}

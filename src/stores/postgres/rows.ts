@@ -28,6 +28,8 @@ export type Found =
 export function findIn(fields: Fields | undefined, body: Buffer, nowMs: number): Found {
   if (fields === undefined) return { kind: 'absent' }
   const expiresAtMs = fields['expires_at_ms']
+  // A damaged time may be one that JSON has no number for; the statements count that one as past too.
+  if (expiresAtMs === '-Infinity') return { kind: 'absent' }
   if (typeof expiresAtMs === 'number' && expiresAtMs <= nowMs) return { kind: 'absent' }
   try {
     const format = number(fields, 'format')

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { storeClosed } from '../embedded/closed.ts'
 import type { Database, Row } from './database.ts'
 import { isRepeatable, storeError } from './errors.ts'
-import { Gate } from './gate.ts'
+import { Gate } from '../remote/gate.ts'
 import type { Statement } from './statements.ts'
 
 export interface SessionSettings {
@@ -19,7 +19,7 @@ export class Session {
   readonly #database: Database
   readonly #settings: SessionSettings
   readonly #prepare: () => Promise<void>
-  readonly #gate = new Gate()
+  readonly #gate = new Gate('Postgres')
   #prepared: Promise<void> | undefined
   #isClosed = false
 

@@ -5,7 +5,7 @@ import { Watchers } from '../embedded/watchers.ts'
 import type { Database, Listening, Row } from './database.ts'
 import { decodeText, encodeText } from '../encoding/ascii.ts'
 import { anything } from './payload.ts'
-import { Polling } from './polling.ts'
+import { Polling } from '../remote/polling.ts'
 import { textIn } from './rows.ts'
 
 export interface WatchSource {

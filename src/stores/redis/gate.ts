@@ -32,18 +32,30 @@ export class Gate {
   }
 
   /** Rejects without having called `send`, or settles as it does. Calls it at once where nothing stands in the way. */
-  async pass<T>(key: string, send: () => Promise<T>): Promise<T> {
-    if (!this.#connection.isReady(key)) await this.#untilReady(key)
-    else if (this.#waiting > 0 && this.#isStalled()) await this.#probe(key)
+  pass<T>(key: string, send: () => Promise<T>): Promise<T> {
+    if (!this.#connection.isReady(key)) return this.#passAfter(this.#untilReady(key), send)
+    if (this.#waiting > 0 && this.#isStalled()) return this.#passAfter(this.#probe(key), send)
+    return this.#send(send)
+  }
+
+  async #passAfter<T>(obstacle: Promise<void>, send: () => Promise<T>): Promise<T> {
+    await obstacle
+    return this.#send(send)
+  }
+
+  // Neither async nor with closures of its own: every command passes here.
+  #send<T>(send: () => Promise<T>): Promise<T> {
     this.#downSinceMs = undefined
     if (this.#waiting === 0) this.#progressAtMs = performance.now()
+    const sent = promised(send)
     this.#waiting += 1
-    try {
-      return await send()
-    } finally {
-      this.#waiting -= 1
-      this.#progressAtMs = performance.now()
-    }
+    sent.then(this.#answered, this.#answered)
+    return sent
+  }
+
+  readonly #answered = (): void => {
+    this.#waiting -= 1
+    this.#progressAtMs = performance.now()
   }
 
   async #probe(key: string): Promise<void> {
@@ -75,5 +87,14 @@ export class Gate {
       'store-failed',
       `Redis does not keep up: ${this.#waiting} commands wait for its answer. Few more are sent until it answers.`,
     )
+  }
+}
+
+/** A client that refuses by throwing refuses. */
+function promised<T>(send: () => Promise<T>): Promise<T> {
+  try {
+    return send()
+  } catch (error) {
+    return Promise.reject(error)
   }
 }

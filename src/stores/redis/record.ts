@@ -47,8 +47,7 @@ function recordIn(id: string, stored: Buffer): IdempotencyRecord {
   const base = {
     id,
     owner: decodeOwner(owner),
-    // Seven bytes, which is more than readUIntLE takes at once.
-    token: stored.readUIntLE(4, 4) + stored.readUIntLE(8, 3) * 2 ** 32,
+    token: tokenIn(stored),
     attempt: stored.readUIntLE(11, 3),
     policy: { recovery: recoveryIn(stored.readUInt8(3)), retainMs, retainUnknownMs },
     ...(label && { label }),
@@ -57,9 +56,11 @@ function recordIn(id: string, stored: Buffer): IdempotencyRecord {
   if (state === released && fingerprintBytes.length === 0) {
     return { ...base, state: 'released', fingerprint: null, expiresAtMs: retainedUntilMs }
   }
+  if (fingerprintBytes.length === 0) throw new Error('its fingerprint is missing.')
   const fingerprint = decodeFingerprint(fingerprintBytes)
   switch (state) {
     case running: {
+      if (envelope.length !== 6) throw new Error('its lease has no end.')
       const leaseUntilMs = envelope.readUIntLE(0, 6)
       const expiresAtMs = leaseUntilMs + retainUnknownMs
       const takeover = (flags & 1) !== 0
@@ -95,6 +96,7 @@ function stepsIn(
 ): readonly [steps: readonly StepRecord[] | undefined, envelope: Buffer] {
   if (!present) return [undefined, envelope]
   const end = 4 + envelope.readUInt32LE(0)
+  if (end === 4 || end > envelope.length) throw new Error('its steps are cut short.')
   return [decodeStepList(envelope.subarray(4, end)), envelope.subarray(end)]
 }
 
@@ -112,6 +114,13 @@ function partsOf(stored: Buffer): readonly [Buffer, Buffer, Buffer, Buffer, Buff
     stored.subarray(labelEnd, envelopeEnd),
     stored.subarray(envelopeEnd),
   ]
+}
+
+function tokenIn(stored: Buffer): number {
+  // Seven bytes, which is more than readUIntLE takes at once.
+  const token = stored.readUIntLE(4, 4) + stored.readUIntLE(8, 3) * 2 ** 32
+  if (!Number.isSafeInteger(token)) throw new Error('its token is too large.')
+  return token
 }
 
 function recoveryIn(code: number): (typeof recoveryModes)[number] {

@@ -11,9 +11,9 @@ export function readClaimReply(reply: unknown): ClaimReply {
   const fields = listIn(reply)
   switch (numberIn(fields[0])) {
     case 0:
-      return { kind: 'result', result: claimed(fields), serverMs: numberIn(fields[4]) }
+      return { kind: 'result', result: readable(() => claimed(fields)), serverMs: numberIn(fields[4]) }
     case 1:
-      return { kind: 'result', result: completed(fields) }
+      return { kind: 'result', result: readable(() => completed(fields)) }
     case 2: {
       const [ageMs, leaseLeftMs] = [numberIn(fields[1]), numberIn(fields[2])]
       return { kind: 'result', result: { kind: 'running', ageMs, leaseLeftMs } }
@@ -56,13 +56,18 @@ function takeoverIn(fields: readonly unknown[]): Takeover | undefined {
 }
 
 function completed(fields: readonly unknown[]): ClaimResult {
+  return {
+    kind: 'completed',
+    failed: numberIn(fields[1]) === 1,
+    expiresInMs: numberIn(fields[2]),
+    response: decodeResponse(bytesIn(fields[3]), bytesIn(fields[4])),
+  }
+}
+
+/** Where the script let something through that can't be read, nothing runs all the same. */
+function readable(result: () => ClaimResult): ClaimResult {
   try {
-    return {
-      kind: 'completed',
-      failed: numberIn(fields[1]) === 1,
-      expiresInMs: numberIn(fields[2]),
-      response: decodeResponse(bytesIn(fields[3]), bytesIn(fields[4])),
-    }
+    return result()
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
     return { kind: 'unreadable', reason: `It is damaged: ${detail}` }

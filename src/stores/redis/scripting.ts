@@ -15,14 +15,14 @@ export class Scripting {
   }
 
   /** @throws {IdempotencyError} `store-failed`, `store-full` */
-  async run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
-    try {
-      return await this.#gate.pass(key, () => this.#connection.send(key, bySha(script, key, args)))
-    } catch (error) {
-      // Any other error may have come after the script ran, so nothing else is sent twice.
-      if (!isUnknownScript(error)) throw storeError(error)
-      return this.#teach(script, key, args)
-    }
+  run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    return this.#gate
+      .pass(key, () => this.#connection.send(key, bySha(script, key, args)))
+      .catch((error: unknown) => {
+        // Any other error may have come after the script ran, so nothing else is sent twice.
+        if (!isUnknownScript(error)) throw storeError(error)
+        return this.#teach(script, key, args)
+      })
   }
 
   /** Runs one script on many keys, in one pipeline for each node. The results stand in their order. */

@@ -6,7 +6,7 @@ export interface Script {
 }
 
 export const abandon: Script = {
-  sha: '0c2bec723a1e7fbae1fdd4f84c3e56e34772a164',
+  sha: '68a2bf540a2b576026c160dc34c797263bea06ce',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -46,8 +46,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -59,7 +61,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -106,7 +109,7 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: '65673e71a738301e98a1b49e01a250ffb1e003e6',
+  sha: 'bd3354a557e12fd208b53e7e95c5541ac76247bd',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -146,8 +149,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -159,7 +164,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -196,23 +202,55 @@ local SHA256_KINDS = { [255] = 'b1', [254] = 'v1', [253] = 'c1' }
 local function digests_of(fingerprint)
   local digests, at = {}, 1
   while at <= #fingerprint do
-    local kind, bytes = SHA256_KINDS[string.byte(fingerprint, at)], 32
-    if kind then at = at + 1 else kind, bytes, at = struct.unpack('<Bc0H', fingerprint, at) end
-    if kind ~= '' then digests[kind] = string.sub(fingerprint, at, at + bytes - 1) end
-    at = at + bytes
+    local first = string.byte(fingerprint, at)
+    local kind, bytes, from = SHA256_KINDS[first], 32, at + 1
+    if not kind then
+      local kind_end = at + first
+      if kind_end + 2 > #fingerprint then return nil end
+      kind, bytes, from = string.sub(fingerprint, at + 1, kind_end), struct.unpack('<H', fingerprint, kind_end + 1), kind_end + 3
+    end
+    at = from + bytes
+    if at - 1 > #fingerprint then return nil end
+    if kind ~= '' then digests[kind] = string.sub(fingerprint, from, at - 1) end
   end
   return digests
 end
 local function compare(a, b)
   if a == b and #a > 3 and string.byte(a, 1) > 0 then return 'same' end
-  local digests_of_b, shared = digests_of(b), false
-  for kind, digest in pairs(digests_of(a)) do
+  local digests_of_a, digests_of_b, shared = digests_of(a), digests_of(b), false
+  if not digests_of_a then return 'damaged' end
+  for kind, digest in pairs(digests_of_a) do
     if digests_of_b[kind] == digest then return 'same' end
     if digests_of_b[kind] then shared = true end
   end
   return shared and 'different' or 'incomparable'
 end
 local TOMBSTONES = { ['too-large'] = true, ['cut-short'] = true, ['not-serializable'] = true, ['store-refused'] = true }
+local function parsed(json)
+  local ok, value = pcall(cjson.decode, (string.gsub(json, '\\\\u[dD][89a-fA-F]%x%x', '\\\\n')))
+  return ok and type(value) == 'table' and value or nil
+end
+local function is_text_or_null(value)
+  return value == cjson.null or type(value) == 'string'
+end
+local function is_step(json)
+  local step = parsed(json)
+  if not step or type(step[1]) ~= 'string' then return false end
+  if step[2] == 'begun' then return type(step[3]) == 'boolean' and is_text_or_null(step[4]) end
+  if step[2] ~= 'finished' or not is_text_or_null(step[3]) then return false end
+  return step[4] == 'nothing' or step[4] == 'not-kept' or step[4] == 'json' and type(step[5]) == 'string'
+end
+local function are_steps(steps)
+  local at = 1
+  while at <= #steps do
+    if at + 5 > #steps then return false end
+    local name_bytes, text_bytes, name_at = struct.unpack('<HI4', steps, at)
+    local text_at = name_at + name_bytes
+    at = text_at + text_bytes
+    if at - 1 > #steps or not is_step(string.sub(steps, text_at, at - 1)) then return false end
+  end
+  return true
+end
 local function are_headers(list)
   if type(list) ~= 'table' or #list % 2 ~= 0 then return false end
   for _, text in ipairs(list) do
@@ -226,8 +264,8 @@ local function is_envelope(envelope)
     local _, texts = string.gsub(envelope, '%z', '')
     return #status <= 9 and string.find(status, '^%d+$') ~= nil and texts % 2 == 0
   end
-  local ok, fields = pcall(cjson.decode, (string.gsub(envelope, '\\\\u[dD][89a-fA-F]%x%x', '\\\\n')))
-  if not ok or type(fields) ~= 'table' or type(fields[1]) ~= 'number' then return false end
+  local fields = parsed(envelope)
+  if not fields or type(fields[1]) ~= 'number' then return false end
   if type(fields[2]) == 'string' then
     return TOMBSTONES[fields[2]] == true and (fields[3] == nil or type(fields[3]) == 'string')
   end
@@ -268,6 +306,7 @@ if not record or record.fingerprint == '' then return grant(0) end
 local comparison = compare(record.fingerprint, fingerprint)
 if comparison == 'different' then return { 3 } end
 if comparison == 'incomparable' then return { 4 } end
+if comparison == 'damaged' then return { 6, 'It is damaged: its fingerprint is cut short.' } end
 if record.state == RUNNING then
   if record.owner == owner then
     record.lease_until = math.max(record.lease_until, now_ms + lease_ms)
@@ -287,6 +326,7 @@ if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4
   if taken_over == 4 and not is_envelope(record.envelope) then
     return { 6, 'It is damaged: its answer can not be read.' }
   end
+  if not are_steps(record.steps) then return { 6, 'It is damaged: its steps can not be read.' } end
   return grant(taken_over)
 end
 if record.state == COMPLETED then
@@ -296,7 +336,7 @@ return { 5 }`,
 }
 
 export const complete: Script = {
-  sha: '9f67d8b6e2fdf4fac137a3b3ee557d344954216a',
+  sha: '09b11511e7104623a698b3ee81608ba66ebbabb1',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -336,8 +376,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -349,7 +391,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -419,7 +462,7 @@ return 1`,
 }
 
 export const completeWithoutMemory: Script = {
-  sha: '220f8a383209c0c8dbe04978fe7504287e9c50c2',
+  sha: '21f7e571db1d270ee75ba23139ed01b549b71c6d',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -459,8 +502,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -472,7 +517,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -542,7 +588,7 @@ return 1`,
 }
 
 export const forget: Script = {
-  sha: '634e4d0cabc0fa7fc312056631e9d0bffff247fd',
+  sha: 'a6bc62a17f8a921dc7ca8ae36c29a8d69f75e1d1',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -582,8 +628,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -595,7 +643,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -648,7 +697,7 @@ return { now_ms, value }`,
 }
 
 export const release: Script = {
-  sha: 'b128ba3f63c0d91150132ddc6cbbfe6583252eaa',
+  sha: '614928a66dc00498adac109cd02be4564b4d4af8',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -688,8 +737,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -701,7 +752,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -753,7 +805,7 @@ return 1`,
 }
 
 export const renew: Script = {
-  sha: '63f4c69875dad0198d44aa2cb3278caee48e9fa5',
+  sha: '163495bd7774c14488c215e1e3a646acf5d5c008',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -793,8 +845,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -806,7 +860,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -876,7 +931,7 @@ return 1`,
 }
 
 export const settle: Script = {
-  sha: 'a4adcf3dcfc1068149195dcd7af8cb9ada18a5af',
+  sha: '11471f8dfeb026c728c0997ec33d8543cdaffa0e',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -916,8 +971,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -929,7 +986,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -985,7 +1043,7 @@ return 'settled'`,
 }
 
 export const step: Script = {
-  sha: 'c5dc3932c99088eb52cbde66358abd6d749417a3',
+  sha: '7b9b27dfc8d3324d02d221ad5f0c7764542edcd5',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -1025,8 +1083,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -1038,7 +1098,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -1121,7 +1182,7 @@ return 1`,
 }
 
 export const stepWithoutMemory: Script = {
-  sha: '1fa7fa24bab3190d5b363214599cbd939868942d',
+  sha: 'b2c82e52eda9d554bbace32f07b36af554c6a04b',
   source: `#!lua flags=allow-oom
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -1161,8 +1222,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -1174,7 +1237,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
@@ -1257,7 +1321,7 @@ return 1`,
 }
 
 export const watch: Script = {
-  sha: '42f63133a4dee882449171455171c1d19392c809',
+  sha: 'f7eeb3c053ca54638ba9222927f74a94ecaf745e',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -1297,8 +1361,10 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -1310,7 +1376,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { IdempotencyError, invalidOption } from '../../core/errors.ts'
 import { type DatabaseFile, isBusy, storeError } from './errors.ts'
-import { isFields, string } from './fields.ts'
+import { isFields, string } from '../encoding/fields.ts'
 import { openWithNode, type SqliteDatabase } from './handle.ts'
 import { migrate } from './migrate.ts'
 import { rehearse } from './transaction.ts'

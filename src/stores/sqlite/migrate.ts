@@ -1,5 +1,5 @@
 import { IdempotencyError } from '../../core/errors.ts'
-import { integer, isFields } from './fields.ts'
+import { integer, isFields } from '../encoding/fields.ts'
 import type { SqliteDatabase } from './handle.ts'
 import { migrations } from './migrations.ts'
 import { inWriteTransaction } from './transaction.ts'

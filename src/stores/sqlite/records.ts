@@ -1,6 +1,6 @@
 import type { IdempotencyRecord } from '../../core/record.ts'
 import type { ForwardClock } from '../embedded/forward-clock.ts'
-import { type Fields, integer, isFields, number } from './fields.ts'
+import { type Fields, integer, isFields, number } from '../encoding/fields.ts'
 import type { SqliteDatabase } from './handle.ts'
 import { requireReader } from './migrate.ts'
 import { decodeRow, encodeRecord, encodeText, headColumnsSql, upsertSql } from './rows.ts'
@@ -101,8 +101,9 @@ export class Records {
     return this.#clock.now(number(meta, 'clock_ms'))
   }
 
-  #passToken(row: Fields): void {
-    if (Number.isSafeInteger(row['token'])) this.#clock.passToken(integer(row, 'token'))
+  /** A damaged token is none: it must not keep its row from being deleted. */
+  #passToken({ token }: Fields): void {
+    if (typeof token === 'number' && Number.isSafeInteger(token)) this.#clock.passToken(token)
   }
 }
 

@@ -1,8 +1,8 @@
 import { nameAndMessage } from '../../core/errors.ts'
 import type { IdempotencyRecord, RecordPolicy, RecoveryMode } from '../../core/record.ts'
 import { decodeSteps, encodeSteps } from '../encoding/steps.ts'
-import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from './envelope.ts'
-import { type Fields, flag, integer, number, oneOf, string, text } from './fields.ts'
+import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from '../encoding/envelope.ts'
+import { type Fields, flag, integer, number, oneOf, string, text } from '../encoding/fields.ts'
 import type { SqliteValue } from './handle.ts'
 
 /** The format that this release writes, and the newest that it reads. */

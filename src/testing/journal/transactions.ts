@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isIdempotencyError } from '../../core/errors.ts'
 import { assertCode, finished, leaseOf, mustOpen, mustRecord, rejection, next, transact } from './kit.ts'
 import type { JournalCase } from './subject.ts'
 
@@ -198,7 +199,12 @@ export const withinCases: readonly JournalCase[] = [
       const lease = leaseOf('k', 1)
       await mustOpen(journal, lease)
       const { within, rollBack } = await idle()
-      await assertCode(transact(kit, journal, lease, 'order', { within }), 'transaction-unavailable')
+      const refused = await rejection(transact(kit, journal, lease, 'order', { within }))
+      assert(isIdempotencyError(refused) && refused.code === 'transaction-unavailable')
+      assert.match(
+        refused.message,
+        /"order".* is not in a transaction\. Begin one and give its own connection/,
+      )
       await rollBack()
       await assertCode(transact(kit, journal, lease, 'order', { within: {} }), 'invalid-option')
       assert.equal(await effects('order'), 0)

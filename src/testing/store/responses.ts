@@ -71,13 +71,17 @@ export const responseCases: readonly StoreCase[] = [
     }),
   ),
   {
-    name: 'keeps a body of 10 MiB',
-    async run({ store }) {
-      const body = new Uint8Array(10 * 1024 * 1024)
+    name: 'keeps a body of 10 MiB, or as long as it can; a longer one leaves a tombstone',
+    async run({ store, longestBodyBytes }) {
+      const body = new Uint8Array(Math.min(10 * 1024 * 1024, longestBodyBytes))
       for (let index = 0; index < body.length; index += 1) body[index] = (index * 31 + (index >> 8)) & 0xff
       const lease = await mustClaim(store, 'k')
       await mustComplete(store, lease, answered(kept('', { body })))
       await assertReplay(store, 'k', kept('', { body }))
+      if (longestBodyBytes > 10 * 1024 * 1024) return
+      const longer = new Uint8Array(longestBodyBytes + 1024 * 1024)
+      await mustComplete(store, await mustClaim(store, 'longer'), answered(kept('', { body: longer })))
+      await assertReplay(store, 'longer', { kind: 'tombstone', status: 201, reason: 'store-refused' })
     },
   },
   {

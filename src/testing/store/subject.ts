@@ -13,6 +13,8 @@ export interface TestApi {
 export interface StoreSubject<Place> {
   readonly name: string
   readonly capabilities: StoreCapabilities
+  /** Of a store that can't keep bodies of 10 MiB: what it keeps at least. */
+  readonly longestBodyBytes?: number
   /** A place without records that nothing else uses. */
   create(): Place | Promise<Place>
   /** Opens a store there. Called once for each place, and again where the store is `shared`. */
@@ -52,6 +54,7 @@ export type Need = keyof StoreCapabilities | 'exact time' | 'corrupt' | 'makeNew
 /** What a case works with. */
 export interface StoreKit {
   readonly store: Store
+  readonly longestBodyBytes: number
   /** Another store on the same place. */
   connect(): Promise<Store>
   /** Lets time pass: at least so long, and exactly so long where the subject's clock can be set. */

@@ -1,7 +1,17 @@
 // Judges a history. Every rule is a promise of the design, stated in what a client and a bank can see.
 
-import { type Facts, factsOf, type KeyFacts, never, type RequestFacts, type RunFacts } from './facts.ts'
+import {
+  type Broken,
+  type Facts,
+  factsOf,
+  type KeyFacts,
+  never,
+  protectedRuns,
+  type RequestFacts,
+  type RunFacts,
+} from './facts.ts'
 import type { HistoryEntry, Terms, Violation } from './history.ts'
+import { effectsAcrossRecords, staleCommitsNothing, toldIsTrue } from './journal-rules.ts'
 
 export function check(history: readonly HistoryEntry[], terms: Terms): Violation[] {
   const facts = factsOf(history, terms)
@@ -14,12 +24,14 @@ export function check(history: readonly HistoryEntry[], terms: Terms): Violation
   return violations
 }
 
-type Broken = readonly [promise: string, details: string]
 type Rule = (key: KeyFacts, facts: Facts) => Iterable<Broken>
 
 const rules: readonly Rule[] = [
   oneWinner,
   oneEffect,
+  effectsAcrossRecords,
+  staleCommitsNothing,
+  toldIsTrue,
   risingTokens,
   answersBelong,
   oneOutcome,
@@ -54,7 +66,8 @@ function* oneWinner(key: KeyFacts, facts: Facts): Iterable<Broken> {
 
 /** 9: what a step did is not done again by any later run, whatever its route allows. */
 function* oneEffect(key: KeyFacts, facts: Facts): Iterable<Broken> {
-  if (!facts.terms.steps) return
+  // Where there is a journal, more is promised.
+  if (!facts.terms.steps || facts.terms.journal !== 'none') return
   const runs = protectedRuns(key).filter(({ effectMs }) => effectMs !== never)
   for (const [index, first] of runs.entries()) {
     for (const second of runs.slice(index + 1)) {
@@ -173,13 +186,16 @@ function* toldStands(key: KeyFacts, facts: Facts): Iterable<Broken> {
 }
 
 /** 5 and 6: "key reused" and "outcome unknown" are said only where that can be. */
-function* refusalsAreTrue(key: KeyFacts): Iterable<Broken> {
-  for (const { number, payload, answer } of key.requests) {
+function* refusalsAreTrue(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
+  for (const { number, payload, answer, run } of key.requests) {
     if (answer === undefined || answer.says === 'answered') continue
     const others = key.requests.filter((other) => other.number !== number && other.sentMs <= answer.atMs)
     if (answer.says === 'key-reused' && !others.some((other) => other.payload !== payload)) {
       yield ['Same key, same request', `request ${number} was refused as another request, and there was none`]
     }
+    // Its own COMMIT lost its answer, and the database could not be asked.
+    const commits = terms.journal === 'transactions' && !terms.calm && run !== undefined
+    if (commits && answer.says === 'outcome-unknown') continue
     const settled = [...key.settledMs, ...key.answeredMs].some((atMs) => atMs <= answer.atMs)
     if (
       answer.says !== 'store-unavailable' &&
@@ -233,7 +249,9 @@ function signOfLifeMs({ sentMs, run, asked, answer }: RequestFacts, { terms, end
 /** 9: a store that is down gets its 503 in time. */
 function* failsClosed(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
   const waitingMs = terms.waitMs > 0 ? terms.waitMs + terms.storeTimeoutMs + 1_000 : 0
-  const limitMs = terms.storeTimeoutMs + waitingMs + 2
+  // The claim, and then the opening of the journal.
+  const operations = terms.journal === 'none' ? 1 : 2
+  const limitMs = terms.storeTimeoutMs * operations + waitingMs + 2
   for (const { run, token } of key.runs) {
     if (token === 0 && !terms.bypass) yield ['Fail closed', `run ${run} was unprotected`]
   }
@@ -282,10 +300,12 @@ function* calmIsCalm(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
   // Released for the next try, which a route that refuses to run again can't make.
   const resumable = key.runs.some((run) => run.how === 'failed' && run.recovery === 'rerun')
   const asked = key.requests.some((request) => request.asked !== undefined)
+  // A journal remembers a step without an end for longer than the record answers.
+  const riddle = terms.journal !== 'none' && key.runs.some(({ told }) => told === undefined)
   for (const { number, answer } of key.requests) {
     if (answer?.says === 'store-unavailable')
       yield ['No false alarm', `request ${number} heard of a store that is up`]
-    if (answer?.says === 'outcome-unknown' && !overran && !resumable && !asked) {
+    if (answer?.says === 'outcome-unknown' && !overran && !resumable && !asked && !riddle) {
       yield ['No false alarm', `request ${number} heard "outcome-unknown", and nothing had failed`]
     }
   }
@@ -294,8 +314,10 @@ function* calmIsCalm(key: KeyFacts, { terms }: Facts): Iterable<Broken> {
 /** 5.1: who waits for the winner hears its answer when it is there, and not at the next poll. */
 function* waitersHear(key: KeyFacts, { terms, runs }: Facts): Iterable<Broken> {
   if (!terms.calm) return
-  for (const { number, sentMs, answer } of key.requests) {
+  for (const { number, sentMs, asked, answer } of key.requests) {
     if (answer?.says !== 'answered' || !answer.replayed) continue
+    // It claimed the key itself, opened the journal, and found out.
+    if (terms.journal !== 'none' && asked !== undefined) continue
     const endMs = runs.get(answer.run)?.endMs ?? never
     const lateMs = answer.atMs - endMs
     if (sentMs < endMs && lateMs > terms.storeTimeoutMs + 6) {
@@ -322,11 +344,6 @@ function* everybodyHears(key: KeyFacts): Iterable<Broken> {
 }
 
 // ---- what the rules share
-
-/** Runs behind a claim, by the order of their tokens. */
-function protectedRuns({ runs }: KeyFacts): RunFacts[] {
-  return runs.filter((run) => run.token > 0).toSorted((a, b) => a.token - b.token)
-}
 
 /** True if the key may have counted as new at some moment of that time: forgotten, settled or expired. */
 function madeNew({ settledMs }: KeyFacts, { terms }: Facts, fromMs: number, toMs: number): boolean {

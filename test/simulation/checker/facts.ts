@@ -21,6 +21,8 @@ export interface RunFacts {
   readonly recovery: Recovery
   readonly startMs: number
   effectMs: number
+  /** The run whose effect it was told of, 0 where it was told that it had none. */
+  told: { readonly paidBy: number; readonly atMs: number } | undefined
   endMs: number
   how: 'good' | 'failed' | 'nothing' | undefined
 }
@@ -34,6 +36,8 @@ export interface KeyFacts {
   readonly settledMs: number[]
   /** When it was answered by hand. */
   readonly answeredMs: number[]
+  /** When the journal forgot it. */
+  readonly cleanedMs: number[]
 }
 
 export interface Facts {
@@ -46,6 +50,9 @@ export interface Facts {
   readonly closingMs: ReadonlyMap<string, number>
 }
 
+/** A promise, and what breaks it. */
+export type Broken = readonly [promise: string, details: string]
+
 export const never = Number.POSITIVE_INFINITY
 
 export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
@@ -56,7 +63,14 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
   const closingMs = new Map<string, number>()
   const forgotMs: number[] = []
   const keyFacts = (key: string): KeyFacts => {
-    const facts = keys.get(key) ?? { key, requests: [], runs: [], settledMs: [], answeredMs: [] }
+    const facts = keys.get(key) ?? {
+      key,
+      requests: [],
+      runs: [],
+      settledMs: [],
+      answeredMs: [],
+      cleanedMs: [],
+    }
     keys.set(key, facts)
     return facts
   }
@@ -90,6 +104,7 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
           recovery,
           startMs: atMs,
           effectMs: never,
+          told: undefined,
           endMs: never,
           how: undefined,
         }
@@ -103,6 +118,12 @@ export function factsOf(history: readonly HistoryEntry[], terms: Terms): Facts {
         break
       case 'effect':
         required(runs, entry.run).effectMs = atMs
+        break
+      case 'told':
+        required(runs, entry.run).told = { paidBy: entry.paidBy, atMs }
+        break
+      case 'cleaned':
+        keyFacts(entry.key).cleanedMs.push(atMs)
         break
       case 'ended': {
         const facts = required(runs, entry.run)
@@ -137,4 +158,9 @@ function required<T>(all: ReadonlyMap<number, T>, number: number): T {
   const found = all.get(number)
   if (found === undefined) throw new Error(`The history speaks of ${number}, which it never introduced.`)
   return found
+}
+
+/** Runs behind a claim, by the order of their tokens. */
+export function protectedRuns({ runs }: KeyFacts): RunFacts[] {
+  return runs.filter((run) => run.token > 0).toSorted((a, b) => a.token - b.token)
 }

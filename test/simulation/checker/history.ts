@@ -24,11 +24,15 @@ export type Happening =
   /** The function of `recovery` was asked and said this. */
   | { readonly kind: 'asked'; readonly request: number; readonly verdict: 'found' | 'rerun' | 'refuse' }
   | { readonly kind: 'effect'; readonly run: number }
+  /** What the run's step or transaction told its handler: which run's effect stands, 0 where it was rolled back. */
+  | { readonly kind: 'told'; readonly run: number; readonly paidBy: number }
   /** `nothing`: the handler says that nothing happened. `failed`: after an error, effects may have happened. */
   | { readonly kind: 'ended'; readonly run: number; readonly how: 'good' | 'failed' | 'nothing' }
   | Answer
   /** Somebody deleted the record of a key, or settled it by hand. */
   | { readonly kind: 'settled'; readonly key: string; readonly how: 'released' | 'answered' | 'deleted' }
+  /** The journal deleted a key that was over. */
+  | { readonly kind: 'cleaned'; readonly key: string }
   /** The store lost all records. */
   | { readonly kind: 'forgot' }
   /** `closing`: it was told to end, and takes no more requests. */
@@ -80,6 +84,10 @@ export interface Terms {
   readonly bypass: boolean
   /** Effects are steps: one that began is never begun again. */
   readonly steps: boolean
+  /** Where steps are remembered: with the record, or in a database that does not forget what the store forgets. */
+  readonly journal: 'none' | 'steps' | 'transactions'
+  /** For how long the journal remembers a key, counted from its last opening. */
+  readonly keepMs: number
   /** How late a message can be. */
   readonly lateMs: number
   /** How far the store's clock was put forward, in all. */

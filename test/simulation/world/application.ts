@@ -13,6 +13,8 @@ import type { Unsubscribe } from '../../../src/core/store.ts'
 import { customFingerprint } from '../../../src/protocol/fingerprint.ts'
 import type { Answer, Recovery, Refusal } from '../checker/history.ts'
 import { type Behaviour, behaviourOf } from './behaviour.ts'
+import { howOf, responseOf, runOf } from './bodies.ts'
+import type { JournalTransaction } from './journal-dialect.ts'
 import type { Life } from './server.ts'
 import type { World } from './world.ts'
 
@@ -49,7 +51,7 @@ interface Ended {
   readonly behaviour: Behaviour
 }
 
-type Control = Pick<RunContext, 'signal' | 'token' | 'release' | 'keep' | 'step'>
+type Control = Pick<RunContext, 'signal' | 'token' | 'release' | 'keep' | 'step' | 'transaction'>
 
 /** The bank says no: nothing happened. */
 class Refused extends Error {}
@@ -125,10 +127,11 @@ class Exchange {
       signal: lease.signal,
       token: lease.held.token,
       step: (name, fn, options) => lease.steps.step(name, fn, options),
+      transaction: (name, fn, options) => lease.steps.transaction(name, fn, options),
       release: () => void (lease.verdict = 'release'),
       keep: () => void (lease.verdict = 'keep'),
     })
-    const finished = await lease.finish(responseOf(ended))
+    const finished = await lease.finish(responseOf(ended.run, ended.behaviour))
     if (finished === 'withheld') return this.#refuse('outcome-unknown')
     this.#answer(ended.run, ended.behaviour.how, false, finished === 'recorded')
   }
@@ -210,7 +213,10 @@ class Exchange {
     if (control.signal.aborted && behaviour.obeys)
       return this.#end({ ...ended, behaviour: { ...behaviour, ...givenUp } })
     if (behaviour.pays && world.plan.steps) {
-      const stopped = await this.#payInStep(control, run)
+      const stopped =
+        world.plan.journal === 'transactions' && control !== unprotected
+          ? await this.#payInTransaction(control, run)
+          : await this.#payInStep(control, run)
       if (stopped) return this.#end({ ...ended, behaviour: { ...behaviour, ...givenUp } })
     } else if (behaviour.pays) this.#pay(run)
     await this.#life.sleep(behaviour.afterMs)
@@ -228,7 +234,7 @@ class Exchange {
   async #payInStep(control: Control, run: number): Promise<boolean> {
     const { chance } = this.#request
     try {
-      await control.step(
+      const paidBy = await control.step(
         'pay',
         async () => {
           await this.#life.sleep(chance % 5)
@@ -236,13 +242,40 @@ class Exchange {
           this.#pay(run)
           await this.#life.sleep(chance % 7)
           if (chance % 11 === 0) throw new Error('The bank took the money, and its answer was lost.')
+          return run
         },
         { noEffect: (error) => error instanceof Refused },
       )
+      this.#hear(run, paidBy)
       return false
     } catch {
       return chance % 4 !== 0
     }
+  }
+
+  /** The effect is a row of the application's database, and is there when its transaction is committed. */
+  async #payInTransaction(control: Control, run: number): Promise<boolean> {
+    const { chance } = this.#request
+    try {
+      const paidBy = await control.transaction('pay', async (transaction: JournalTransaction) => {
+        await this.#life.sleep(chance % 5)
+        if (chance % 9 === 0) throw new Refused()
+        await transaction.pay(() => this.#pay(run))
+        // Some think for longer than a lease, with the transaction open.
+        await this.#life.sleep(chance % (chance % 3 === 0 ? this.#world.plan.leaseMs * 2 : 7))
+        if (chance % 11 === 0) throw new Error('The application thinks again.')
+        return run
+      })
+      this.#hear(run, paidBy)
+      return false
+    } catch (error) {
+      if (!isIdempotencyError(error) || error.code !== 'outcome-unknown') this.#hear(run, 0)
+      return chance % 4 !== 0
+    }
+  }
+
+  #hear(run: number, paidBy: number): void {
+    if (this.#world.plan.journal !== 'none') this.#world.note({ kind: 'told', run, paidBy })
   }
 
   #end(ended: Ended): Ended {
@@ -336,25 +369,11 @@ const givenUp = { how: 'failed', status: 500, tooLarge: false } as const
 
 const unprotected: Control = {
   step: async (_name, fn) => fn(),
+  transaction: () => Promise.reject(new Error('Nobody asks for this.')),
   signal: new AbortController().signal,
   token: 0,
   release: () => {},
   keep: () => {},
-}
-
-function responseOf({ run, behaviour }: Ended): StoredResponse {
-  const { status, tooLarge } = behaviour
-  if (tooLarge) return { kind: 'tombstone', status, reason: 'too-large' }
-  return { kind: 'kept', status, headers: [], body: Buffer.from(`run ${run}`) }
-}
-
-/** Which run an answer is of: all that a client can read off it. */
-function runOf(text: string): number {
-  return Number(/run (\d+)/.exec(text)?.[1] ?? 0)
-}
-
-function howOf(status: number): Behaviour['how'] {
-  return status >= 500 ? 'failed' : 'good'
 }
 
 function settingsOf({ plan }: World, recovery: Recovery, reconcile: Reconcile): CallSettings {

@@ -12,6 +12,12 @@ export interface Plan {
   readonly bypass: boolean
   /** Handlers have their effect in a step. */
   readonly steps: boolean
+  /** Where steps are remembered: the record, or a journal; there, effects may be part of a transaction. */
+  readonly journal: 'none' | 'steps' | 'transactions'
+  /** For how long the journal remembers a key, counted from its last opening. */
+  readonly keepMs: number
+  /** Of a thousand commits in the journal's database, how many lose their answer. */
+  readonly lostCommits: number
   readonly leaseMs: number
   readonly maxRunMs: number
   readonly storeTimeoutMs: number
@@ -54,6 +60,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'store-stall'; readonly forMs: number }
   | { readonly kind: 'store-down'; readonly forMs: number }
   | { readonly kind: 'store-forgets' }
+  | { readonly kind: 'journal-restarts'; readonly downMs: number }
+  | { readonly kind: 'journal-cleans' }
   | { readonly kind: 'settle'; readonly key: string; readonly how: 'release' | 'answer' | 'delete' }
 )
 
@@ -68,6 +76,12 @@ interface Network {
 }
 
 export function planOf(seed: number): Plan {
+  const plan = planWithoutJournal(seed)
+  // Not drawn from the plan's own chance, so that worlds without a journal stay as they were.
+  return mixed(seed, 21) % 5 === 0 ? withJournal(plan, new Random(mixed(seed, 22))) : plan
+}
+
+function planWithoutJournal(seed: number): Plan {
   const random = new Random(seed)
   const mood = random.pick(['calm', 'messages', 'processes', 'everything'])
   const leaseMs = random.pick([200, 500, 2_000])
@@ -82,6 +96,9 @@ export function planOf(seed: number): Plan {
     bypass: faulty && random.chance(50),
     // Not drawn from `random`, so that worlds without steps stay as they were.
     steps: mixed(seed, 9) % 4 === 0,
+    journal: 'none',
+    keepMs: 0,
+    lostCommits: 0,
     leaseMs,
     maxRunMs: leaseMs * random.pick([2, 8]),
     storeTimeoutMs,
@@ -101,6 +118,73 @@ export function planOf(seed: number): Plan {
     faults: faulty ? faultsOf(random, plan.processes, keys, healMs, leaseMs) : [],
     network: networkOf(random, mood, leaseMs, storeTimeoutMs),
   }
+}
+
+/** The same world with a journal in the application's database, and a store that forgets more often. */
+function withJournal(plan: Plan, random: Random): Plan {
+  const { leaseMs, maxRunMs, healMs, calm } = plan
+  const expires = random.chance(300)
+  const retention = expires ? { retainMs: leaseMs * 2, retainUnknownMs: leaseMs * 4 } : {}
+  const { retainMs, retainUnknownMs } = { ...plan, ...retention }
+  const keepMs = Math.max(retainMs, retainUnknownMs) + maxRunMs + 3_600_000
+  const faulty = plan.faults.length > 0 || (!calm && random.chance(500))
+  return {
+    ...plan,
+    ...retention,
+    steps: true,
+    journal: random.chance(700) ? 'transactions' : 'steps',
+    keepMs,
+    lostCommits: calm ? 0 : random.pick([0, 100, 400]),
+    intents: expires
+      ? [...plan.intents, ...laterIntentsOf(random, plan.intents.length, healMs, keepMs)]
+      : plan.intents,
+    faults: [
+      ...plan.faults.map(forwardOnly),
+      ...(faulty ? journalFaultsOf(random, plan) : []),
+      ...(expires ? [{ kind: 'journal-cleans' as const, atMs: healMs + keepMs * random.between(1, 3) }] : []),
+    ],
+  }
+}
+
+/** A store that forgot has nothing but its clock to keep its tokens rising. */
+function forwardOnly(fault: Fault): Fault {
+  return fault.kind === 'store-clock' ? { ...fault, byMs: Math.abs(fault.byMs) } : fault
+}
+
+/** Somebody comes back with an old key before, at about, and after the time when the journal forgets it. */
+function laterIntentsOf(random: Random, count: number, fromMs: number, keepMs: number): Intent[] {
+  return Array.from({ length: random.between(1, 3) }, (_, index) => ({
+    index: count + index,
+    key: 'k1',
+    payload: random.pick(['order', 'other']),
+    atMs: fromMs + Math.floor(keepMs * random.pick([0.5, 1.1, 2.3, 3.5])) + random.between(0, 20),
+    copies: random.chance(300) ? 2 : 1,
+    attempts: random.between(1, 2),
+    patienceMs: 20_000,
+  }))
+}
+
+function journalFaultsOf(random: Random, { processes, intents, healMs, leaseMs }: Plan): Fault[] {
+  return Array.from({ length: random.between(1, 3) }, (): Fault => {
+    const atMs = random.between(1, healMs)
+    const process = random.between(0, processes - 1)
+    const forMs = random.between(1, leaseMs * 3)
+    const soonMs = (intents[0]?.atMs ?? 0) + random.between(4, 60)
+    switch (random.between(0, 5)) {
+      case 0:
+      case 1:
+        return { kind: 'store-forgets', atMs }
+      case 2:
+        return { kind: 'journal-restarts', atMs, downMs: forMs }
+      case 3:
+        // Between the claim and the opening, or in a transaction; for so long that another takes over.
+        return { kind: 'stall', atMs: soonMs, process, forMs: leaseMs + forMs, suspended: false }
+      case 4:
+        return { kind: 'partition', atMs, process, forMs }
+      default:
+        return { kind: 'crash', atMs, process, downMs: forMs }
+    }
+  })
 }
 
 const longMs = 86_400_000

@@ -5,7 +5,10 @@ import { Engine } from '../../../src/core/engine.ts'
 import type { IdempotencyEvent } from '../../../src/core/events.ts'
 import { readOptions } from '../../../src/core/option-readers.ts'
 import { engineReaders, engineSettings } from '../../../src/core/options.ts'
+import { SqlJournal } from '../../../src/journal/sql-journal.ts'
 import type { Flaws } from '../seeded-bugs.ts'
+import type { JournalDatabase } from './journal-database.ts'
+import { SimulatedDialect } from './journal-dialect.ts'
 import { type Caller, Link } from './link.ts'
 import type { StoreMachine } from './store-machine.ts'
 import type { World } from './world.ts'
@@ -16,6 +19,7 @@ export class Server {
   readonly name: string
   readonly #world: World
   readonly #machine: StoreMachine
+  readonly #database: JournalDatabase
   readonly #index: number
   readonly #flaws: Flaws
   #life: Life | undefined
@@ -28,9 +32,10 @@ export class Server {
   #wakesWithTimers = true
   #stalls = 0
 
-  constructor(world: World, machine: StoreMachine, index: number, flaws: Flaws) {
+  constructor(world: World, machine: StoreMachine, database: JournalDatabase, index: number, flaws: Flaws) {
     this.#world = world
     this.#machine = machine
+    this.#database = database
     this.#index = index
     this.#flaws = flaws
     this.name = `server ${index + 1}`
@@ -51,7 +56,7 @@ export class Server {
     if (this.#life !== undefined) return
     this.#lives += 1
     const life = new Life(this.#world, this, this.#index, this.#lives)
-    life.open(this.#machine, this.#flaws)
+    life.open(this.#machine, this.#database, this.#flaws)
     this.#life = life
     this.#world.note({ kind: 'started', process: life.name })
   }
@@ -59,6 +64,7 @@ export class Server {
   crash(downMs: number): void {
     if (this.#life === undefined) return
     this.#world.note({ kind: 'crashed', process: this.#life.name })
+    if (!this.isPartitioned) this.#database.disconnect(this.#life)
     this.#life = undefined
     this.#world.scheduler.after(downMs, () => this.start())
   }
@@ -140,12 +146,14 @@ export class Life implements Caller {
     return this.#engine
   }
 
-  open(machine: StoreMachine, flaws: Flaws): void {
+  open(machine: StoreMachine, database: JournalDatabase, flaws: Flaws): void {
     const { plan } = this.#world
     const link = new Link(this.#world, machine, this, flaws)
+    const clock = this.#clock()
     const options = {
       store: link,
-      clock: this.#clock(),
+      clock,
+      ...(plan.journal !== 'none' && { journal: this.#journal(database, flaws, clock) }),
       storeTimeout: plan.storeTimeoutMs,
       onStoreError: plan.bypass ? 'bypass' : 'reject',
       on: (event: IdempotencyEvent) => this.#hear(event),
@@ -159,6 +167,17 @@ export class Life implements Caller {
         ),
       ),
     )
+  }
+
+  /** The journal that ships, over a database of this world. */
+  #journal(database: JournalDatabase, { journal = {} }: Flaws, timers: Clock): SqlJournal {
+    const dialect = new SimulatedDialect(this.#world, database, this, journal)
+    const { storeTimeoutMs } = this.#world.plan
+    return new SqlJournal(dialect, {
+      lockTimeoutMs: storeTimeoutMs,
+      cleanEveryMs: Number.POSITIVE_INFINITY,
+      timers,
+    })
   }
 
   get isPartitioned(): boolean {

@@ -5,6 +5,7 @@ import { recordId } from '../../../src/protocol/identity.ts'
 import { memoryStore } from '../../../src/stores/memory.ts'
 import type { Flaws } from '../seeded-bugs.ts'
 import { Client } from './client.ts'
+import { JournalDatabase } from './journal-database.ts'
 import type { Fault, Intent, Plan } from './plan.ts'
 import { Server } from './server.ts'
 import { type StoreFactory, StoreMachine } from './store-machine.ts'
@@ -37,18 +38,20 @@ export async function simulate(
 ): Promise<Simulated> {
   const world = new World(plan, tell)
   const machine = new StoreMachine(world, subject.store)
+  const database = new JournalDatabase(world)
   const servers = Array.from(
     { length: plan.processes },
-    (_, index) => new Server(world, machine, index, subject.flaws),
+    (_, index) => new Server(world, machine, database, index, subject.flaws),
   )
   const clients = plan.intents.map(
     (intent) => new Client(world, servers, intent, `client ${intent.index + 1}`),
   )
   for (const client of clients) client.start()
   for (const fault of plan.faults) {
-    world.scheduler.at(fault.atMs, () => strike(world, machine, servers, fault))
+    world.scheduler.at(fault.atMs, () => strike({ world, machine, database, servers }, fault))
   }
-  const quietMs = plan.healMs + plan.maxRunMs + plan.leaseMs * 8 + plan.network.lateMs
+  const lastMs = Math.max(plan.healMs, ...plan.intents.map(({ atMs }) => atMs))
+  const quietMs = lastMs + plan.maxRunMs + plan.leaseMs * 8 + plan.network.lateMs
   const probes = probesOf(plan, quietMs).map((intent) => new Client(world, servers, intent, 'probe'))
   for (const probe of probes) probe.start()
   const all = [...clients, ...probes]
@@ -106,7 +109,14 @@ function probesOf({ intents, leaseMs }: Plan, atMs: number): Intent[] {
   }))
 }
 
-function strike(world: World, machine: StoreMachine, servers: readonly Server[], fault: Fault): void {
+interface Scene {
+  readonly world: World
+  readonly machine: StoreMachine
+  readonly database: JournalDatabase
+  readonly servers: readonly Server[]
+}
+
+function strike({ world, machine, database, servers }: Scene, fault: Fault): void {
   const server = 'process' in fault ? servers[fault.process] : undefined
   switch (fault.kind) {
     case 'crash':
@@ -140,9 +150,22 @@ function strike(world: World, machine: StoreMachine, servers: readonly Server[],
       world.fault('store forgets')
       world.note({ kind: 'forgot' })
       return void machine.forget()
+    case 'journal-restarts':
+      world.fault('journal restarts', () => `the database is killed, and back in ${fault.downMs} ms`)
+      return database.restart(fault.downMs)
+    case 'journal-cleans':
+      world.fault('journal cleans')
+      return clean(world, database)
     case 'settle':
       world.fault('settlement')
       return void settle(world, machine, fault.key, fault.how)
+  }
+}
+
+function clean(world: World, database: JournalDatabase): void {
+  const deleted = new Set(database.clean())
+  for (const key of new Set(world.plan.intents.map((intent) => intent.key))) {
+    if (deleted.has(recordId('tenant', key))) world.note({ kind: 'cleaned', key })
   }
 }
 
@@ -167,7 +190,8 @@ async function settle(world: World, machine: StoreMachine, key: string, how: str
 /** Claims that were given up are undone for one lease. */
 function isGentle({ faults, network, leaseMs, storeTimeoutMs }: Plan, lateMs: number): boolean {
   const harmless = faults.every(
-    ({ kind }) => !['crash', 'shutdown', 'stall', 'settle', 'store-forgets'].includes(kind),
+    ({ kind }) =>
+      !['crash', 'shutdown', 'stall', 'settle', 'store-forgets', 'journal-restarts'].includes(kind),
   )
   return harmless && network.duplicated === 0 && 2 * lateMs + storeTimeoutMs < leaseMs
 }
@@ -196,6 +220,8 @@ function termsOf(plan: Plan): Terms {
     gentle: isGentle(plan, network.lateMs + network.delayMs + storeOutageMs),
     bypass: plan.bypass,
     steps: plan.steps,
+    journal: plan.journal,
+    keepMs: plan.keepMs,
     forwardMs,
     retainMs: Math.min(plan.retainMs, plan.retainUnknownMs),
     lateMs: network.lateMs + network.delayMs + storeOutageMs,

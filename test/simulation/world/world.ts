@@ -74,6 +74,10 @@ function describe(happening: Happening): string {
       return `the application is asked about request ${happening.request} and says "${happening.verdict}"`
     case 'effect':
       return `run ${happening.run} has its EFFECT`
+    case 'told':
+      return happening.paidBy === 0
+        ? `run ${happening.run} is told that its transaction was rolled back`
+        : `run ${happening.run} is told that run ${happening.paidBy} has paid`
     case 'ended':
       return `run ${happening.run} ends: ${happening.how}`
     case 'answer':
@@ -82,6 +86,8 @@ function describe(happening: Happening): string {
       return `an operator: key ${happening.key} is ${happening.how}`
     case 'forgot':
       return 'the store forgets everything'
+    case 'cleaned':
+      return `the journal's cleaner deletes what it kept of key ${happening.key}`
     case 'crashed':
       return `${happening.process} crashes`
     case 'started':

@@ -31,6 +31,22 @@ test('expired records are deleted, all of them in the end, and no others', async
   await store.close()
 })
 
+test('a record whose token is damaged can be forgotten, and is deleted when it has expired', async () => {
+  const store = sqliteStore(place.file, { clock: place.clock, reapEvery: 10 })
+  const brief = { policy: { ...policy, retainUnknownMs: 1_000 }, leaseMs: 1_000 }
+  await mustClaim(store, 'forgotten', brief)
+  await mustClaim(store, 'expired', brief)
+  const other = new DatabaseSync(place.file)
+  place.handles.push(other)
+  other.exec('UPDATE hapax_record SET token = -1')
+  expect(await store.inspect?.get('forgotten')).toMatchObject({ state: 'unreadable' })
+  expect(await store.inspect?.forget('forgotten')).toBe(true)
+  expect(countRows()).toBe(1)
+  place.clock.advance(2_000)
+  await until(() => countRows() === 0)
+  await store.close()
+})
+
 test('a store with nothing expired takes no write lock to find that out', async () => {
   const store = sqliteStore(place.file, { clock: place.clock, reapEvery: 5 })
   await record(store, 'k', 'answer')

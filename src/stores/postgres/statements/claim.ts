@@ -3,9 +3,11 @@ import {
   assignments,
   found,
   freshNow,
+  largestToken,
   lease,
   microseconds,
   milliseconds,
+  nextToken,
   notification,
   nowColumn,
   recordColumn,
@@ -63,7 +65,7 @@ const mayTakeOver = `(
 
 const isClaimable = `${milliseconds('t.now')} <= a.deadline_ms AND (
       r.expires_at <= t.now
-      OR r.format = 1 AND (
+      OR r.format = 1 AND r.token <= ${largestToken} AND (
         r.fingerprint IS NULL
         OR r.fingerprint && a.digests AND (r.state = 'running' AND r.owner = a.owner OR ${mayTakeOver})))`
 
@@ -88,8 +90,8 @@ const grantColumns: Readonly<Record<string, string>> = {
   format: '1',
   state: "'running'",
   owner: 'a.owner',
-  token: `CASE WHEN k.kind = 'again' THEN r.token ELSE greatest(r.token + 1, ${microseconds('t.now')}) END`,
-  attempt: `CASE k.kind WHEN 'again' THEN r.attempt WHEN 'new' THEN 1 ELSE r.attempt + 1 END`,
+  token: `CASE WHEN k.kind = 'again' THEN r.token ELSE ${nextToken} END`,
+  attempt: `CASE k.kind WHEN 'again' THEN r.attempt WHEN 'new' THEN 1 ELSE least(r.attempt, 2147483646) + 1 END`,
   recovery: unlessAgain('recovery'),
   retain_ms: unlessAgain('retain_ms'),
   retain_unknown_ms: retainUnknown,

@@ -3,7 +3,7 @@ import {
   assignments,
   found,
   freshNow,
-  microseconds,
+  nextToken,
   noResponse,
   noSteps,
   notification,
@@ -43,7 +43,7 @@ export function settleSql(records: string): string {
   const isAnswer = "a.resolution = 'response'"
   const columns = {
     state: `CASE WHEN ${isAnswer} THEN 'completed' ELSE 'released' END`,
-    token: `greatest(r.token + 1, ${microseconds('t.now')})`,
+    token: nextToken,
     fingerprint: `CASE WHEN ${isAnswer} THEN r.fingerprint END`,
     since: 't.now',
     lease_until: 'NULL::timestamptz',

@@ -1,3 +1,5 @@
+import { longestMs } from '../encoding.ts'
+
 // What several statements are made of. In all of them `a` is what was asked, `r` the row to be written, `f` the row as
 // it was when the statement began, and `t.now` a time after any wait for a lock: now() would be as old as the wait.
 
@@ -47,14 +49,20 @@ export const noResponse = {
 
 export const noSteps = { step_names: 'NULL::text[]', step_texts: 'NULL::text[]' } as const
 
+/** What a damaged record holds may be no number, or too large for an interval: it must not break a whole batch. */
 export function span(ms: string): string {
-  return `${ms} * interval '1 millisecond'`
+  return `least(greatest(${ms}, 0), ${longestMs}) * interval '1 millisecond'`
 }
 
 /** Tokens are microseconds of the server's clock, and never go back even where that does. */
 export function microseconds(time: string): string {
   return `(extract(epoch FROM ${time}) * 1000000)::bigint`
 }
+
+/** The largest that JavaScript holds exactly. A token above it is damaged, and a record with it unreadable. */
+export const largestToken = Number.MAX_SAFE_INTEGER
+
+export const nextToken = `greatest(CASE WHEN r.token <= ${largestToken} THEN r.token + 1 END, ${microseconds('t.now')})`
 
 export function milliseconds(time: string): string {
   return `(extract(epoch FROM ${time}) * 1000)`

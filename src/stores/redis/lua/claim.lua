@@ -20,21 +20,29 @@
 -- kind of no length is not compared. A SHA-256 of a common kind is one byte for the kind, and its 32 bytes.
 local SHA256_KINDS = { [255] = 'b1', [254] = 'v1', [253] = 'c1' }
 
+-- Nothing for one that is cut short.
 local function digests_of(fingerprint)
   local digests, at = {}, 1
   while at <= #fingerprint do
-    local kind, bytes = SHA256_KINDS[string.byte(fingerprint, at)], 32
-    if kind then at = at + 1 else kind, bytes, at = struct.unpack('<Bc0H', fingerprint, at) end
-    if kind ~= '' then digests[kind] = string.sub(fingerprint, at, at + bytes - 1) end
-    at = at + bytes
+    local first = string.byte(fingerprint, at)
+    local kind, bytes, from = SHA256_KINDS[first], 32, at + 1
+    if not kind then
+      local kind_end = at + first
+      if kind_end + 2 > #fingerprint then return nil end
+      kind, bytes, from = string.sub(fingerprint, at + 1, kind_end), struct.unpack('<H', fingerprint, kind_end + 1), kind_end + 3
+    end
+    at = from + bytes
+    if at - 1 > #fingerprint then return nil end
+    if kind ~= '' then digests[kind] = string.sub(fingerprint, from, at - 1) end
   end
   return digests
 end
 
 local function compare(a, b)
   if a == b and #a > 3 and string.byte(a, 1) > 0 then return 'same' end
-  local digests_of_b, shared = digests_of(b), false
-  for kind, digest in pairs(digests_of(a)) do
+  local digests_of_a, digests_of_b, shared = digests_of(a), digests_of(b), false
+  if not digests_of_a then return 'damaged' end
+  for kind, digest in pairs(digests_of_a) do
     if digests_of_b[kind] == digest then return 'same' end
     if digests_of_b[kind] then shared = true end
   end
@@ -42,6 +50,37 @@ local function compare(a, b)
 end
 
 local TOMBSTONES = { ['too-large'] = true, ['cut-short'] = true, ['not-serializable'] = true, ['store-refused'] = true }
+
+-- The parser here refuses halves of surrogate pairs, which the store reads.
+local function parsed(json)
+  local ok, value = pcall(cjson.decode, (string.gsub(json, '\\u[dD][89a-fA-F]%x%x', '\\n')))
+  return ok and type(value) == 'table' and value or nil
+end
+
+local function is_text_or_null(value)
+  return value == cjson.null or type(value) == 'string'
+end
+
+local function is_step(json)
+  local step = parsed(json)
+  if not step or type(step[1]) ~= 'string' then return false end
+  if step[2] == 'begun' then return type(step[3]) == 'boolean' and is_text_or_null(step[4]) end
+  if step[2] ~= 'finished' or not is_text_or_null(step[3]) then return false end
+  return step[4] == 'nothing' or step[4] == 'not-kept' or step[4] == 'json' and type(step[5]) == 'string'
+end
+
+-- Whether the store will be able to read them: a claim that was granted can't be taken back.
+local function are_steps(steps)
+  local at = 1
+  while at <= #steps do
+    if at + 5 > #steps then return false end
+    local name_bytes, text_bytes, name_at = struct.unpack('<HI4', steps, at)
+    local text_at = name_at + name_bytes
+    at = text_at + text_bytes
+    if at - 1 > #steps or not is_step(string.sub(steps, text_at, at - 1)) then return false end
+  end
+  return true
+end
 
 local function are_headers(list)
   if type(list) ~= 'table' or #list % 2 ~= 0 then return false end
@@ -58,9 +97,8 @@ local function is_envelope(envelope)
     local _, texts = string.gsub(envelope, '%z', '')
     return #status <= 9 and string.find(status, '^%d+$') ~= nil and texts % 2 == 0
   end
-  -- The parser here refuses halves of surrogate pairs, which the store reads.
-  local ok, fields = pcall(cjson.decode, (string.gsub(envelope, '\\u[dD][89a-fA-F]%x%x', '\\n')))
-  if not ok or type(fields) ~= 'table' or type(fields[1]) ~= 'number' then return false end
+  local fields = parsed(envelope)
+  if not fields or type(fields[1]) ~= 'number' then return false end
   if type(fields[2]) == 'string' then
     return TOMBSTONES[fields[2]] == true and (fields[3] == nil or type(fields[3]) == 'string')
   end
@@ -108,6 +146,7 @@ if not record or record.fingerprint == '' then return grant(0) end
 local comparison = compare(record.fingerprint, fingerprint)
 if comparison == 'different' then return { 3 } end
 if comparison == 'incomparable' then return { 4 } end
+if comparison == 'damaged' then return { 6, 'It is damaged: its fingerprint is cut short.' } end
 
 if record.state == RUNNING then
   if record.owner == owner then
@@ -133,6 +172,7 @@ if taken_over > 0 and route > 0 and record.recovery >= route and (taken_over < 4
   if taken_over == 4 and not is_envelope(record.envelope) then
     return { 6, 'It is damaged: its answer can not be read.' }
   end
+  if not are_steps(record.steps) then return { 6, 'It is damaged: its steps can not be read.' } end
   return grant(taken_over)
 end
 if record.state == COMPLETED then

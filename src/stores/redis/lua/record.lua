@@ -58,8 +58,12 @@ local function read()
   if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
     return nil, 0, 'It is damaged: its head does not fit the rest.'
   end
+  -- Above that a number here is no longer exact, and no token would be higher.
+  local has_token = record.token <= 9007199254740991
   watched = bit.band(flags, 4) ~= 0
   record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
+  -- A clean release alone stands for no request: any other record without one would be run as new.
+  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
   record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
   if bit.band(flags, 8) ~= 0 then
     local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
@@ -71,7 +75,8 @@ local function read()
     if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
     record.lease_until = struct.unpack('<I6', record.envelope)
   end
-  if expiry_of(record) <= now_ms then return nil, record.token, nil end
+  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
+  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
   record.takeover = bit.band(flags, 1) ~= 0
   record.failed = bit.band(flags, 2) ~= 0
   record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)

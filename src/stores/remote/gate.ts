@@ -11,9 +11,14 @@ const probeEveryMs = 500
  * them, and be many when the database comes back.
  */
 export class Gate {
+  readonly #database: string
   #waiting = 0
   #progressAtMs = 0
   #nextProbeMs = 0
+
+  constructor(database: string) {
+    this.#database = database
+  }
 
   /** Rejects without having called `send`, or settles as it does. */
   pass<T>(send: () => Promise<T>): Promise<T> {
@@ -37,7 +42,7 @@ export class Gate {
   #refusal(): IdempotencyError {
     return new IdempotencyError(
       'store-failed',
-      `Postgres does not keep up, or the pool has no connection to spare: ${this.#waiting} statements wait for an ` +
+      `${this.#database} does not keep up, or the pool has no connection to spare: ${this.#waiting} statements wait for an ` +
         'answer. Few more are sent until one comes.',
     )
   }

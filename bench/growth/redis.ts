@@ -1,0 +1,41 @@
+import { Redis } from 'ioredis'
+import { startOwnRedis } from '../../scripts/services/index.ts'
+import { redisStore } from '../../src/stores/redis.ts'
+import { type Filled, filledId, firstRequest } from './filled.ts'
+
+const perBatch = 2_000
+const prefix = 'hapax:'
+const template = 'template'
+
+/** One real record, under many keys. */
+export async function filledRedis(records: number): Promise<Filled> {
+  const server = await startOwnRedis()
+  const client = new Redis(server.url)
+  const store = redisStore(client, { prefix, silence: ['redis-evicts', 'redis-not-persistent'] })
+  await firstRequest(store, template)
+  const value = await client.getBuffer(prefix + template)
+  if (value === null) throw new Error('The record is not where it was looked for.')
+  const emptyBytes = await usedBytes(client)
+  for (let index = 0; index < records; index += perBatch) {
+    const batch = client.pipeline()
+    for (let next = index; next < Math.min(index + perBatch, records); next += 1) {
+      batch.set(prefix + filledId(next), value, 'PX', 86_400_000)
+    }
+    await batch.exec()
+  }
+  return {
+    name: 'Redis',
+    records,
+    store,
+    bytesPerRecord: ((await usedBytes(client)) - emptyBytes) / records,
+    close: async () => {
+      await store.close()
+      client.disconnect()
+      await server.stop()
+    },
+  }
+}
+
+async function usedBytes(client: Redis): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
+}

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Sample } from './server.ts'
+import { Subject } from './subject.ts'
+import { startTraffic } from './traffic.ts'
+import { type Course, judge, type Verdict } from './verdict.ts'
+
+export interface SoakResult {
+  readonly store: string
+  readonly isFlat: boolean
+  readonly verdicts: readonly Verdict[]
+  readonly requests: number
+  readonly answers: Readonly<Record<string, number>>
+  readonly hangUps: number
+  readonly wrong: readonly string[]
+  readonly samples: number
+  readonly last: Sample
+}
+
+interface SoakOptions {
+  readonly store: string
+  readonly url: string
+  readonly durationMs: number
+  readonly everyMs: number
+}
+
+/** Sends steady traffic to a server of its own, and judges what the server tells of itself. */
+export async function soak({ store, url, durationMs, everyMs }: SoakOptions): Promise<SoakResult> {
+  const subject = await Subject.start(store, url)
+  try {
+    const traffic = startTraffic(subject.port)
+    const samples: Sample[] = []
+    const endMs = performance.now() + durationMs
+    while (performance.now() < endMs) {
+      await sleep(everyMs)
+      samples.push(await subject.sample())
+    }
+    const { answers, hangUps, wrong } = await traffic.stop()
+    const verdicts = coursesOf(samples).map(judge)
+    const last = samples.at(-1)
+    if (last === undefined) throw new RangeError('There was no time for a sample: let it run longer.')
+    const requests = Object.values(answers).reduce((sum, count) => sum + count, 0)
+    const isFlat = verdicts.every((verdict) => verdict.isFlat)
+    return { store, isFlat, verdicts, requests, answers, hangUps, wrong, samples: samples.length, last }
+  } finally {
+    await subject.stop()
+  }
+}
+
+const mebibyte = 1024 * 1024
+
+/** RSS is what the allocator holds, and moves in steps that no heap explains. */
+function coursesOf(samples: readonly Sample[]): readonly Course[] {
+  return [
+    course('heap after GC', ({ heapBytes }) => heapBytes, { share: 0.05, absolute: mebibyte }),
+    course('outside the heap', ({ outsideHeapBytes }) => outsideHeapBytes, {
+      share: 0.1,
+      absolute: mebibyte,
+    }),
+    course('RSS', ({ rssBytes }) => rssBytes, { share: 0.1, absolute: 12 * mebibyte }),
+    course('handles and timers', ({ resources }) => resources, { share: 0.1, absolute: 8 }),
+    course('records', ({ records }) => records, { share: 0.1, absolute: 60 }),
+  ]
+
+  function course(name: string, of: (sample: Sample) => number, allowed: Course['allowed']): Course {
+    return { name, values: samples.map(of), allowed }
+  }
+}

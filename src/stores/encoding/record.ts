@@ -1,0 +1,152 @@
+import { nameAndMessage } from '../../core/errors.ts'
+import type { IdempotencyRecord, RecordPolicy, RecoveryMode } from '../../core/record.ts'
+import { asciiJson } from './ascii.ts'
+import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from './envelope.ts'
+import { type Fields, integer, isFields, number, oneOf, text } from './fields.ts'
+import { decodeSteps, encodeSteps } from './steps.ts'
+
+/** The format that this release writes, and the newest that it reads. */
+export const recordFormat = 1
+
+/** A record for a database that compares revisions: what its conditions and indexes need stands beside the rest. */
+export interface EncodedRecord {
+  readonly id: string
+  readonly format: number
+  readonly state: string
+  readonly token: number
+  readonly leaseUntilMs: number | null
+  readonly expiresAtMs: number
+  /** All else but the body, as JSON in ASCII. */
+  readonly detail: string
+  readonly body: Uint8Array | null
+}
+
+export function encodeRecord(record: IdempotencyRecord): EncodedRecord {
+  const { id, state, owner, token, attempt, policy, label, fingerprint } = record
+  const response = record.state === 'completed' ? record.response : undefined
+  const steps = record.fingerprint === null ? undefined : record.steps
+  const detail = {
+    id,
+    owner,
+    attempt,
+    policy,
+    fingerprint,
+    sinceMs: sinceMs(record),
+    ...(label && { label: encodeLabel(label) }),
+    ...(record.state === 'running' && { takeover: record.takeover }),
+    ...(record.state === 'completed' && { failed: record.failed }),
+    ...(steps && { steps: encodeSteps(steps) }),
+    ...(response && { response: encodeEnvelope(response) }),
+  }
+  return {
+    id,
+    format: recordFormat,
+    state,
+    token,
+    leaseUntilMs: record.state === 'running' ? wholeMs(record.leaseUntilMs) : null,
+    expiresAtMs: wholeMs(record.expiresAtMs),
+    detail: asciiJson(JSON.stringify(detail)),
+    body: response === undefined ? null : encodeBody(response),
+  }
+}
+
+export type Decoded =
+  | { readonly kind: 'record'; readonly record: IdempotencyRecord }
+  | { readonly kind: 'unreadable'; readonly reason: string }
+
+/** Reads the members of an {@link EncodedRecord} as a database returned them. What is wrong is never absent. */
+export function decodeRecord(stored: Fields): Decoded {
+  try {
+    const format = integer(stored, 'format')
+    if (format > recordFormat) {
+      return {
+        kind: 'unreadable',
+        reason: `It was written by a newer release: format ${format}, and this one reads up to ${recordFormat}.`,
+      }
+    }
+    const detail: unknown = JSON.parse(text(stored, 'detail'))
+    if (!isFields(detail)) throw new Error('its detail is not an object.')
+    return { kind: 'record', record: recordOf(stored, detail) }
+  } catch (error) {
+    return { kind: 'unreadable', reason: `It is damaged: ${nameAndMessage(error).message}` }
+  }
+}
+
+function recordOf(stored: Fields, detail: Fields): IdempotencyRecord {
+  const state = text(stored, 'state')
+  const base = {
+    id: text(detail, 'id'),
+    owner: text(detail, 'owner'),
+    token: integer(stored, 'token'),
+    attempt: integer(detail, 'attempt'),
+    policy: decodePolicy(detail['policy']),
+    ...(detail['label'] !== undefined && { label: decodeLabel(text(detail, 'label')) }),
+    expiresAtMs: number(stored, 'expiresAtMs'),
+  }
+  if (state === 'released' && detail['fingerprint'] === null) return { ...base, state, fingerprint: null }
+  const fingerprint = text(detail, 'fingerprint')
+  const remembered = detail['steps'] === undefined ? {} : { steps: decodeSteps(text(detail, 'steps')) }
+  switch (state) {
+    case 'released':
+      return { ...base, state, fingerprint, ...remembered }
+    case 'unknown':
+      return { ...base, state, fingerprint, ...remembered, sinceMs: number(detail, 'sinceMs') }
+    case 'running':
+      return {
+        ...base,
+        state,
+        fingerprint,
+        ...remembered,
+        claimedAtMs: number(detail, 'sinceMs'),
+        leaseUntilMs: number(stored, 'leaseUntilMs'),
+        takeover: truth(detail, 'takeover'),
+      }
+    case 'completed':
+      return {
+        ...base,
+        state,
+        fingerprint,
+        ...remembered,
+        completedAtMs: number(detail, 'sinceMs'),
+        failed: truth(detail, 'failed'),
+        response: decodeResponse(text(detail, 'response'), stored['body']),
+      }
+    default:
+      throw new Error(`there is no state ${JSON.stringify(state)}.`)
+  }
+}
+
+function sinceMs(record: IdempotencyRecord): number | null {
+  switch (record.state) {
+    case 'running':
+      return record.claimedAtMs
+    case 'completed':
+      return record.completedAtMs
+    case 'unknown':
+      return record.sinceMs
+    case 'released':
+      return null
+  }
+}
+
+const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
+
+function decodePolicy(policy: unknown): RecordPolicy {
+  if (!isFields(policy)) throw new Error('its policy is not an object.')
+  return {
+    recovery: oneOf(recoveryModes, policy['recovery'], 'recovery'),
+    retainMs: number(policy, 'retainMs'),
+    retainUnknownMs: number(policy, 'retainUnknownMs'),
+  }
+}
+
+function truth(fields: Fields, name: string): boolean {
+  const value = fields[name]
+  if (typeof value === 'boolean') return value
+  throw new Error(`${name} is not true or false.`)
+}
+
+/** Databases count in whole numbers, and far beyond what a clock will show. */
+function wholeMs(timeMs: number): number {
+  return Math.min(Math.ceil(timeMs), Number.MAX_SAFE_INTEGER)
+}
