@@ -8,6 +8,8 @@ export interface SoakResult {
   readonly store: string
   readonly isFlat: boolean
   readonly verdicts: readonly Verdict[]
+  /** Every figure at every sample, by its name. */
+  readonly courses: Readonly<Record<string, readonly number[]>>
   readonly requests: number
   readonly answers: Readonly<Record<string, number>>
   readonly hangUps: number
@@ -34,13 +36,28 @@ export async function soak({ store, url, durationMs, everyMs }: SoakOptions): Pr
       await sleep(everyMs)
       samples.push(await subject.sample())
     }
-    const { answers, hangUps, wrong } = await traffic.stop()
-    const verdicts = coursesOf(samples).map(judge)
+    const { answers, hangUps, wrong: wrongAnswers } = await traffic.stop()
+    const measured = coursesOf(samples)
+    const verdicts = measured.map(judge)
+    const courses = Object.fromEntries(measured.map(({ name, values }) => [name, values]))
     const last = samples.at(-1)
     if (last === undefined) throw new RangeError('There was no time for a sample: let it run longer.')
+    const { failures } = last
+    const wrong = failures === 0 ? wrongAnswers : [...wrongAnswers, `${failures} handlers failed`]
     const requests = Object.values(answers).reduce((sum, count) => sum + count, 0)
     const isFlat = verdicts.every((verdict) => verdict.isFlat)
-    return { store, isFlat, verdicts, requests, answers, hangUps, wrong, samples: samples.length, last }
+    return {
+      store,
+      isFlat,
+      verdicts,
+      courses,
+      requests,
+      answers,
+      hangUps,
+      wrong,
+      samples: samples.length,
+      last,
+    }
   } finally {
     await subject.stop()
   }

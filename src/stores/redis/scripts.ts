@@ -109,7 +109,7 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: 'bd3354a557e12fd208b53e7e95c5541ac76247bd',
+  sha: 'a94de32ec56cffa9f83adf848d8baf77cfd18afc',
   source: `#!lua
 local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
@@ -227,6 +227,7 @@ local function compare(a, b)
 end
 local TOMBSTONES = { ['too-large'] = true, ['cut-short'] = true, ['not-serializable'] = true, ['store-refused'] = true }
 local function parsed(json)
+  if string.find(json, '[%z\\1-\\31]') then return nil end
   local ok, value = pcall(cjson.decode, (string.gsub(json, '\\\\u[dD][89a-fA-F]%x%x', '\\\\n')))
   return ok and type(value) == 'table' and value or nil
 end
