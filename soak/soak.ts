@@ -65,7 +65,10 @@ export async function soak({ store, url, durationMs, everyMs }: SoakOptions): Pr
 
 const mebibyte = 1024 * 1024
 
-/** RSS is what the allocator holds, and moves in steps that no heap explains. */
+/**
+ * RSS is what the allocator holds: it moves in steps of tens of MiB that no heap explains, and shows large leaks only.
+ * Records follow the traffic, which follows what else the machine does; a store that forgets nothing doubles them.
+ */
 function coursesOf(samples: readonly Sample[]): readonly Course[] {
   return [
     course('heap after GC', ({ heapBytes }) => heapBytes, { share: 0.05, absolute: mebibyte }),
@@ -73,9 +76,9 @@ function coursesOf(samples: readonly Sample[]): readonly Course[] {
       share: 0.1,
       absolute: mebibyte,
     }),
-    course('RSS', ({ rssBytes }) => rssBytes, { share: 0.1, absolute: 12 * mebibyte }),
+    course('RSS', ({ rssBytes }) => rssBytes, { share: 0.25, absolute: 64 * mebibyte }),
     course('handles and timers', ({ resources }) => resources, { share: 0.1, absolute: 8 }),
-    course('records', ({ records }) => records, { share: 0.1, absolute: 60 }),
+    course('records', ({ records }) => records, { share: 0.4, absolute: 150 }),
   ]
 
   function course(name: string, of: (sample: Sample) => number, allowed: Course['allowed']): Course {
