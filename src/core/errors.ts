@@ -1,5 +1,5 @@
-import type { ProblemCode } from '../protocol/codes.ts'
-import type { Problem } from '../protocol/problem.ts'
+import { type ProblemCode, problemCodes } from '../protocol/codes.ts'
+import { createProblem, type Problem } from '../protocol/problem.ts'
 
 /** Codes of errors that are the developer's to mend, or the store's. */
 export type ErrorCode =
@@ -27,16 +27,20 @@ export type ErrorCode =
  */
 export class IdempotencyError extends Error {
   readonly code: ErrorCode
-  /** For an error that an HTTP API would answer with a problem document. */
+  /** What an HTTP API would answer: present exactly where `code` is a {@link ProblemCode}. */
   declare readonly problem?: Problem
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; problem?: Problem } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'IdempotencyError'
     this.code = code
-    if (options.problem !== undefined) this.problem = options.problem
+    if (isProblemCode(code)) this.problem = options.problem ?? createProblem(code, { detail: message })
     Object.defineProperty(this, brand, { value: true })
   }
+}
+
+function isProblemCode(code: ErrorCode): code is ProblemCode {
+  return Object.hasOwn(problemCodes, code)
 }
 
 const brand = Symbol.for('hapax.error')
