@@ -5,6 +5,7 @@ import { createProblem, type Problem } from '../protocol/problem.ts'
 export type ErrorCode =
   | ProblemCode
   | 'invalid-option'
+  | 'unsupported-framework'
   | 'recorded-failure'
   | 'result-not-serializable'
   | 'store-full'
@@ -55,6 +56,18 @@ export function invalidOption(option: string, expected: string, received: unknow
   return new IdempotencyError(
     'invalid-option',
     `Option "${option}" must be ${expected}; received ${describe(received)}.`,
+  )
+}
+
+/**
+ * The error for a framework of an earlier release than an adapter works on, which it tells by what is missing.
+ *
+ * @param releases As its documentation says them: `'4 and 5'`.
+ */
+export function unsupportedFramework(name: string, releases: string): IdempotencyError {
+  return new IdempotencyError(
+    'unsupported-framework',
+    `hapax works on ${name} ${releases}, and this is an earlier release: upgrade ${name}.`,
   )
 }
 
