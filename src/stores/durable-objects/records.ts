@@ -1,0 +1,120 @@
+import { nameAndMessage, isIdempotencyError } from '../../core/errors.ts'
+import type { Unsubscribe } from '../../core/store.ts'
+import { SwapStore } from '../remote/swap-store.ts'
+import { SqlCells } from './cells.ts'
+import type { RecordsState } from './runtime.ts'
+import { type Call, pack, type Reply, unpack, type WatchCall } from './wire.ts'
+
+/** Changes are heard of as they are made here; this only mends what nobody foresaw, while somebody waits. */
+const pollEveryMs = 5_000
+
+const reapedAtOnce = 5_000
+/** The alarm comes no sooner and no later than that; where it left some, a little after. */
+const reapEveryMs = { least: 60_000, most: 3_600_000, goingOn: 1_000 }
+
+/**
+ * The class of Durable Objects that keeps the records. Export it from the Worker, bind it, and name it under
+ * `new_sqlite_classes`: `docs/durable-objects.md` shows the configuration. Only {@link durableObjectStore} talks to it.
+ *
+ * @example
+ * export { HapaxRecords } from 'hapax/durable-objects'
+ */
+export class HapaxRecords {
+  readonly #storage: RecordsState['storage']
+  readonly #cells: SqlCells
+  readonly #store: SwapStore
+  #isAlarmSet = false
+
+  constructor(state: RecordsState) {
+    this.#storage = state.storage
+    this.#cells = new SqlCells(state.storage.sql)
+    // One object is alone with its records: what the rules judge is what stands there.
+    this.#store = new SwapStore(this.#cells, {
+      name: 'durable-objects',
+      factory: 'durableObjectStore',
+      pollEveryMs,
+      clockSkewMs: 0,
+      onClose: () => {},
+    })
+  }
+
+  /** Called by the runtime: one verb of the store. */
+  async fetch(request: Request): Promise<Response> {
+    const call = unpack<Call | WatchCall>(await request.arrayBuffer())
+    if (call.verb === 'watch') return this.#watch(call.id)
+    return new Response(pack(await this.#reply(call)))
+  }
+
+  /** Called by the runtime, at the earliest an hour after a record ended. */
+  async alarm(): Promise<void> {
+    this.#isAlarmSet = false
+    await this.#setAlarm(this.#cells.reap(reapedAtOnce))
+  }
+
+  async #reply(call: Call): Promise<Reply<unknown>> {
+    try {
+      await this.#ensureAlarm()
+      return { kind: 'answer', answer: await this.#carryOut(call) }
+    } catch (error) {
+      const { message } = nameAndMessage(error)
+      return { kind: 'error', code: isIdempotencyError(error) ? error.code : 'store-failed', message }
+    }
+  }
+
+  #carryOut(call: Call): Promise<unknown> {
+    const { inspect } = this.#store
+    switch (call.verb) {
+      case 'claim':
+        return this.#store.claim(call.request)
+      case 'renew':
+        return this.#store.renew(call.leases)
+      case 'complete':
+        return this.#store.complete(call.lease, call.outcome)
+      case 'release':
+        return this.#store.release(call.lease, { clean: call.clean })
+      case 'recordStep':
+        return this.#store.recordStep(call.lease, call.change)
+      case 'abandon':
+        return this.#store.abandon(call.id, call.owner)
+      case 'list':
+        return inspect.list(call.query)
+      case 'get':
+        return inspect.get(call.id)
+      case 'forget':
+        return inspect.forget(call.id)
+      case 'settle':
+        return inspect.settle(call.id, call.resolution)
+    }
+  }
+
+  async #watch(id: string): Promise<Response> {
+    let tell: () => unknown = () => {}
+    let unsubscribe: Unsubscribe | undefined
+    const changes = new ReadableStream<Uint8Array>({
+      start(controller) {
+        // One byte that is not read yet tells of every change before it is.
+        tell = () => (controller.desiredSize ?? 0) > 0 && controller.enqueue(change)
+      },
+      cancel: () => unsubscribe?.(),
+    })
+    unsubscribe = await this.#store.watch(id, () => tell())
+    return new Response(changes)
+  }
+
+  /** Before anything is written, so that no record lies here for ever. */
+  async #ensureAlarm(): Promise<void> {
+    if (this.#isAlarmSet) return
+    if ((await this.#storage.getAlarm()) === null) await this.#setAlarm(Date.now() + reapEveryMs.most)
+    this.#isAlarmSet = true
+  }
+
+  async #setAlarm(dueMs: number | undefined): Promise<void> {
+    if (dueMs === undefined) return
+    const nowMs = Date.now()
+    const leastMs = dueMs <= nowMs ? reapEveryMs.goingOn : reapEveryMs.least
+    await this.#storage.setAlarm(Math.min(Math.max(dueMs, nowMs + leastMs), nowMs + reapEveryMs.most))
+    this.#isAlarmSet = true
+  }
+}
+
+const change = Uint8Array.of(1)
