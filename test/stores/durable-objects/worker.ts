@@ -1,4 +1,7 @@
 // A Worker that holds the store to its contract from inside: `/?case=` runs one case and answers what went wrong.
+// `/orders` is a guarded route, and `/object` the way to one object for tests that run elsewhere.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { withIdempotency } from '../../../src/adapters/fetch.ts'
 import { keyOf } from '../../../src/stores/encoding/key.ts'
 import {
   durableObjectStore,
@@ -16,7 +19,7 @@ interface Env {
 /** Few, so that the records of one case share objects. */
 const objects = 3
 
-/** The class that users export, and a way to damage a record. */
+/** The class that users export, and ways to look into it and to damage a record. */
 export class TestRecords extends HapaxRecords {
   readonly #state: RecordsState
 
@@ -28,34 +31,76 @@ export class TestRecords extends HapaxRecords {
   override async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url)
     switch (pathname) {
-      case '/tamper':
-        this.#state.storage.sql.exec(
-          `UPDATE hapax_record SET ${searchParams.get('set')} WHERE key = ?`,
-          searchParams.get('key') ?? '',
-        )
-        return new Response()
-      case '/rows':
+      case '/sql':
         return Response.json(
-          this.#state.storage.sql.exec('SELECT count(*) AS count FROM hapax_record').toArray(),
+          this.#state.storage.sql
+            .exec(searchParams.get('query') ?? '', ...searchParams.getAll('value'))
+            .toArray(),
         )
+      case '/alarm':
+        await this.alarm()
+        return Response.json(await this.#state.storage.getAlarm())
       default:
         return super.fetch(request)
     }
   }
 }
 
+interface ExecutionContext {
+  waitUntil(work: Promise<unknown>): void
+}
+
 export default {
-  async fetch(request: Request, env: Env): Promise<Response> {
-    const wanted = new URL(request.url).searchParams.get('case') ?? ''
-    const run = casesOver(env.HAPAX).get(wanted)
-    if (run === undefined) return new Response(`There is no case ${wanted}.`)
-    try {
-      await run()
-      return new Response('passed')
-    } catch (error) {
-      return new Response(error instanceof Error ? error.stack : String(error))
+  async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url)
+    switch (pathname) {
+      case '/orders':
+        return guarded(request, env, context)
+      case '/object': {
+        const { HAPAX } = env
+        const path = searchParams.get('path') ?? ''
+        const stub = HAPAX.get(HAPAX.idFromName(searchParams.get('name') ?? ''))
+        const body = new Uint8Array(await request.arrayBuffer())
+        // What comes back in the runtime is a Response; the store needs less of it.
+        return (await stub.fetch(`https://hapax/${path}`, { method: 'POST', body })) as unknown as Response
+      }
+      default:
+        return new Response(await outcomeOf(casesOver(env.HAPAX).get(searchParams.get('case') ?? '')))
     }
   },
+}
+
+let runs = 0
+
+/** A guard for each request: what one request has opened, another one may not use. */
+async function guarded(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  const handle = withIdempotency(
+    async () => {
+      runs += 1
+      const run = runs
+      await sleep(300)
+      return Response.json({ run }, { status: 201 })
+    },
+    {
+      store: durableObjectStore(env.HAPAX),
+      scope: false,
+      concurrent: { wait: '10s' },
+      waitUntil: (work) => context.waitUntil(work),
+    },
+  )
+  const response = await handle(request)
+  context.waitUntil(handle.close())
+  return response
+}
+
+async function outcomeOf(run: (() => Promise<void>) | undefined): Promise<string> {
+  if (run === undefined) return 'There is no such case.'
+  try {
+    await run()
+    return 'passed'
+  } catch (error) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  }
 }
 
 function casesOver(namespace: RecordsNamespace): ReadonlyMap<string, () => Promise<void>> {
@@ -89,13 +134,13 @@ function within(namespace: RecordsNamespace, place: string): RecordsNamespace {
 }
 
 async function tamper(namespace: RecordsNamespace, id: string, set: string): Promise<void> {
+  const query = new URLSearchParams({
+    query: `UPDATE hapax_record SET ${set} WHERE key = ?`,
+    value: keyOf(id),
+  })
   for (let index = 1; index <= objects; index += 1) {
     const stub = namespace.get(namespace.idFromName(`hapax ${index} of ${objects}`))
-    const query = new URLSearchParams({ key: keyOf(id), set })
-    const reply = await stub.fetch(`https://hapax/tamper?${query}`, {
-      method: 'POST',
-      body: new Uint8Array(),
-    })
+    const reply = await stub.fetch(`https://hapax/sql?${query}`, { method: 'POST', body: new Uint8Array() })
     await reply.arrayBuffer()
   }
 }
