@@ -20,7 +20,7 @@ testStore<string>(
     test: (name) => {
       test.concurrent(name, async ({ task }) => {
         const wanted = new URLSearchParams({ case: `${task.suite?.name} > ${name}` })
-        const reply = await fetch(`${workerd.url}/?${wanted}`)
+        const reply = await fetch(`${workerd.url}/?${wanted.toString()}`)
         expect(await reply.text()).toBe('passed')
       })
     },

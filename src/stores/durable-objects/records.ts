@@ -88,16 +88,18 @@ export class HapaxRecords {
   }
 
   async #watch(id: string): Promise<Response> {
-    let tell: () => unknown = () => {}
+    let controller: ReadableStreamDefaultController<Uint8Array> | undefined
     let unsubscribe: Unsubscribe | undefined
     const changes = new ReadableStream<Uint8Array>({
-      start(controller) {
-        // One byte that is not read yet tells of every change before it is.
-        tell = () => (controller.desiredSize ?? 0) > 0 && controller.enqueue(change)
+      start(given) {
+        controller = given
       },
       cancel: () => unsubscribe?.(),
     })
-    unsubscribe = await this.#store.watch(id, () => tell())
+    unsubscribe = await this.#store.watch(id, () => {
+      // One byte that is not read yet tells of every change before it is.
+      if ((controller?.desiredSize ?? 0) > 0) controller?.enqueue(change)
+    })
     return new Response(changes)
   }
 

@@ -140,7 +140,10 @@ async function tamper(namespace: RecordsNamespace, id: string, set: string): Pro
   })
   for (let index = 1; index <= objects; index += 1) {
     const stub = namespace.get(namespace.idFromName(`hapax ${index} of ${objects}`))
-    const reply = await stub.fetch(`https://hapax/sql?${query}`, { method: 'POST', body: new Uint8Array() })
+    const reply = await stub.fetch(`https://hapax/sql?${query.toString()}`, {
+      method: 'POST',
+      body: new Uint8Array(),
+    })
     await reply.arrayBuffer()
   }
 }

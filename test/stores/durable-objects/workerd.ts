@@ -70,7 +70,7 @@ export async function askObject(
   path: string,
   body?: Uint8Array,
 ): Promise<Response> {
-  const reply = await fetch(`${url}/object?${new URLSearchParams({ name, path })}`, {
+  const reply = await fetch(`${url}/object?${new URLSearchParams({ name, path }).toString()}`, {
     method: 'POST',
     body: body === undefined ? null : new Uint8Array(body),
   })
