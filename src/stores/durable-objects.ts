@@ -13,7 +13,7 @@ import type {
 } from '../core/store.ts'
 import { inspectObjects } from './durable-objects/inspecting.ts'
 import { RecordObjects } from './durable-objects/objects.ts'
-import { type BytesReader, type RecordsNamespace, requireNamespace } from './durable-objects/runtime.ts'
+import { type RecordsNamespace, requireNamespace, type Socket } from './durable-objects/runtime.ts'
 import { storeClosed } from './embedded/closed.ts'
 
 export { HapaxRecords } from './durable-objects/records.ts'
@@ -55,7 +55,7 @@ class DurableObjectStore implements Store {
   readonly durable = true
   readonly inspect: Inspection
   readonly #objects: RecordObjects
-  readonly #readers = new Set<BytesReader>()
+  readonly #sockets = new Set<Socket>()
   #isClosed = false
 
   constructor(objects: RecordObjects) {
@@ -109,34 +109,26 @@ class DurableObjectStore implements Store {
 
   async watch(id: string, listener: () => void): Promise<Unsubscribe> {
     this.#assertOpen()
-    const reader = await this.#objects.watch(id)
-    this.#readers.add(reader)
-    if (this.#isClosed) this.#stop(reader)
-    else void this.#listen(reader, listener)
-    return () => this.#stop(reader)
+    const socket = await this.#objects.watch(id)
+    this.#sockets.add(socket)
+    const tell = () => {
+      if (this.#sockets.has(socket)) listener()
+    }
+    socket.addEventListener('message', tell)
+    // It tells no more: its watcher looks once, and polls.
+    socket.addEventListener('close', tell)
+    socket.accept()
+    if (this.#isClosed) this.#end(socket)
+    return () => this.#end(socket)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    for (const reader of this.#readers) this.#stop(reader)
+    for (const socket of this.#sockets) this.#end(socket)
   }
 
-  async #listen(reader: BytesReader, listener: () => void): Promise<void> {
-    let isDone = false
-    while (!isDone) {
-      // A stream that broke tells no more: its watcher looks once, and polls.
-      isDone = await reader.read().then(
-        ({ done }) => done,
-        () => true,
-      )
-      if (!this.#readers.has(reader)) return
-      // In a turn of its own: one that throws must not end this loop.
-      queueMicrotask(() => this.#readers.has(reader) && listener())
-    }
-  }
-
-  #stop(reader: BytesReader): void {
-    if (this.#readers.delete(reader)) void reader.cancel().catch(() => {})
+  #end(socket: Socket): void {
+    if (this.#sockets.delete(socket)) socket.close()
   }
 
   /** Every verb asks where its record lies. */

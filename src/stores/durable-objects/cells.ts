@@ -29,8 +29,12 @@ export class SqlCells implements Cells {
   /** Of the machine on which the object is now. It stands still while a request runs that waits for nothing. */
   readonly #clock = new ForwardClock(systemClock)
 
-  constructor(sql: Sql) {
+  readonly #onChanged: (key: string) => void
+
+  /** `onChanged`: told of what somebody may wait for. */
+  constructor(sql: Sql, onChanged: (key: string) => void) {
     this.#sql = sql
+    this.#onChanged = onChanged
     // Every later format keeps these columns and what they mean: key, id, revision, format, token, expires_at_ms.
     sql.exec(`CREATE TABLE IF NOT EXISTS hapax_record (
       key TEXT PRIMARY KEY, id TEXT NOT NULL, revision TEXT NOT NULL, format INTEGER NOT NULL, state TEXT NOT NULL,
@@ -49,33 +53,15 @@ export class SqlCells implements Cells {
     return { nowMs: this.now(), ...(isFields(row) && { cell: cellIn(row) }) }
   }
 
-  async put({ expected, record, revision }: Put): Promise<Found | undefined> {
-    const { id, format, state, token, leaseUntilMs, expiresAtMs, detail, body } = encodeRecord(record)
-    const bytes = detail.length + (body?.byteLength ?? 0)
-    if (bytes > longestBytes) {
-      throw new RecordTooLarge(
-        `A record of ${bytes} bytes is more than the 2 MB that a Durable Object keeps in a row: keep less in steps and headers.`,
-      )
-    }
-    const values = [revision, format, state, token, leaseUntilMs, expiresAtMs, detail, body] as const
-    const written =
-      expected === undefined
-        ? this.#sql.exec(insert, keyOf(id), encodeText(id), ...values)
-        : this.#sql.exec(
-            update,
-            ...values,
-            keyOf(id),
-            expected.revision,
-            expected.format,
-            expected.state,
-            expected.token,
-          )
-    return written.toArray().length === 1 ? undefined : this.read(id)
+  async put(put: Put): Promise<Found | undefined> {
+    const { id } = put.record
+    if (!this.#replace(put)) return this.read(id)
+    this.#onChanged(keyOf(id))
+    return undefined
   }
 
   async extend(puts: readonly Put[]): Promise<readonly boolean[]> {
-    const results = await Promise.allSettled(puts.map((put) => this.put(put)))
-    return results.map((result) => result.status === 'fulfilled' && result.value === undefined)
+    return puts.map((put) => this.#replace(put))
   }
 
   async stamps(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -111,6 +97,30 @@ export class SqlCells implements Cells {
     const [next] = this.#sql.exec('SELECT min(expires_at_ms) AS expires_at_ms FROM hapax_record').toArray()
     const expiresAtMs = isFields(next) ? next['expires_at_ms'] : null
     return typeof expiresAtMs === 'number' ? expiresAtMs + keptAfterMs : undefined
+  }
+
+  #replace({ expected, record, revision }: Put): boolean {
+    const { id, format, state, token, leaseUntilMs, expiresAtMs, detail, body } = encodeRecord(record)
+    const bytes = detail.length + (body?.byteLength ?? 0)
+    if (bytes > longestBytes) {
+      throw new RecordTooLarge(
+        `A record of ${bytes} bytes is more than the 2 MB that a Durable Object keeps in a row: keep less in steps and headers.`,
+      )
+    }
+    const values = [revision, format, state, token, leaseUntilMs, expiresAtMs, detail, body] as const
+    const written =
+      expected === undefined
+        ? this.#sql.exec(insert, keyOf(id), encodeText(id), ...values)
+        : this.#sql.exec(
+            update,
+            ...values,
+            keyOf(id),
+            expected.revision,
+            expected.format,
+            expected.state,
+            expected.token,
+          )
+    return written.toArray().length === 1
   }
 }
 

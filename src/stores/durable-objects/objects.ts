@@ -1,7 +1,7 @@
 import { type ErrorCode, IdempotencyError, nameAndMessage } from '../../core/errors.ts'
 import { keyOf } from '../encoding/key.ts'
-import type { BytesReader, ObjectReply, RecordsNamespace } from './runtime.ts'
-import { type Answers, type Call, pack, type Reply, unpack, type Verb, type WatchCall } from './wire.ts'
+import { type ObjectReply, type RecordsNamespace, type Socket, socketOf } from './runtime.ts'
+import { type Answers, type Call, pack, type Reply, unpack, type Verb } from './wire.ts'
 
 /** What the runtime says may be sent again is sent so often. Each verb may arrive twice and count once. */
 const mostTries = 3
@@ -22,31 +22,36 @@ export class RecordObjects {
   }
 
   async ask<V extends Verb>(index: number, call: Extract<Call, { verb: V }>): Promise<Answers[V]> {
-    const bytes = await this.#exchange(index, call, (reply) => reply.arrayBuffer())
+    const body = pack(call)
+    const bytes = await this.#retrying(async () => {
+      const reply = await this.#stub(index).fetch('https://hapax/', { method: 'POST', body })
+      return reply.arrayBuffer()
+    })
     const reply = unpack<Reply<Answers[V]>>(bytes)
     if (reply.kind === 'answer') return reply.answer
     // Its code is one of ours: `HapaxRecords` gives no other.
     throw new IdempotencyError(reply.code as ErrorCode, reply.message)
   }
 
-  /** Resolves once changes are heard. */
-  async watch(id: string): Promise<BytesReader> {
-    const call: WatchCall = { verb: 'watch', id }
-    const reader = await this.#exchange(this.indexOf(id), call, async ({ body }) => body?.getReader())
-    if (reader === undefined) throw failed(new Error('its reply had no body.'))
-    return reader
+  /** Resolves to a socket that is told of each change from now on. */
+  async watch(id: string): Promise<Socket> {
+    const socket = await this.#retrying(async (): Promise<Socket | undefined> => {
+      const upgrade = { headers: { Upgrade: 'websocket' } } as const
+      const reply: ObjectReply = await this.#stub(this.indexOf(id)).fetch(
+        `https://hapax/${keyOf(id)}`,
+        upgrade,
+      )
+      return socketOf(reply)
+    })
+    if (socket === undefined) throw failed(new Error('it gave no WebSocket'))
+    return socket
   }
 
-  async #exchange<T>(
-    index: number,
-    call: Call | WatchCall,
-    read: (reply: ObjectReply) => Promise<T>,
-  ): Promise<T> {
-    const body = pack(call)
+  /** A stub that failed once is broken for good: each try takes another one. */
+  async #retrying<T>(attempt: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        // A stub that failed once is broken for good.
-        return await read(await this.#stub(index).fetch('https://hapax/', { method: 'POST', body }))
+        return await attempt()
       } catch (error) {
         if (tries === mostTries || !mayBeSentAgain(error)) throw failed(error)
       }

@@ -1,12 +1,8 @@
 import { nameAndMessage, isIdempotencyError } from '../../core/errors.ts'
-import type { Unsubscribe } from '../../core/store.ts'
 import { SwapStore } from '../remote/swap-store.ts'
 import { SqlCells } from './cells.ts'
-import type { RecordsState } from './runtime.ts'
-import { type Call, pack, type Reply, unpack, type WatchCall } from './wire.ts'
-
-/** Changes are heard of as they are made here; this only mends what nobody foresaw, while somebody waits. */
-const pollEveryMs = 5_000
+import { type RecordsState, socketPair } from './runtime.ts'
+import { type Call, pack, type Reply, unpack } from './wire.ts'
 
 const reapedAtOnce = 5_000
 /** The alarm comes no sooner and no later than that; where it left some, a little after. */
@@ -20,19 +16,22 @@ const reapEveryMs = { least: 60_000, most: 3_600_000, goingOn: 1_000 }
  * export { HapaxRecords } from 'hapax/durable-objects'
  */
 export class HapaxRecords {
+  readonly #state: RecordsState
   readonly #storage: RecordsState['storage']
   readonly #cells: SqlCells
   readonly #store: SwapStore
   #isAlarmSet = false
 
   constructor(state: RecordsState) {
+    this.#state = state
     this.#storage = state.storage
-    this.#cells = new SqlCells(state.storage.sql)
+    this.#cells = new SqlCells(state.storage.sql, (key) => this.#tell(key))
     // One object is alone with its records: what the rules judge is what stands there.
     this.#store = new SwapStore(this.#cells, {
       name: 'durable-objects',
       factory: 'durableObjectStore',
-      pollEveryMs,
+      // Nobody watches through it: changes are heard of as they are made.
+      pollEveryMs: 1_000,
       clockSkewMs: 0,
       onClose: () => {},
     })
@@ -40,8 +39,8 @@ export class HapaxRecords {
 
   /** Called by the runtime: one verb of the store. */
   async fetch(request: Request): Promise<Response> {
-    const call = unpack<Call | WatchCall>(await request.arrayBuffer())
-    if (call.verb === 'watch') return this.#watch(call.id)
+    if (request.headers.get('upgrade') === 'websocket') return this.#watch(new URL(request.url).pathname)
+    const call = unpack<Call>(await request.arrayBuffer())
     return new Response(pack(await this.#reply(call)))
   }
 
@@ -50,6 +49,9 @@ export class HapaxRecords {
     this.#isAlarmSet = false
     await this.#setAlarm(this.#cells.reap(reapedAtOnce))
   }
+
+  /** Called by the runtime: without it, it would say of each watcher who leaves that nothing heard that. */
+  webSocketClose(): void {}
 
   async #reply(call: Call): Promise<Reply<unknown>> {
     try {
@@ -87,20 +89,22 @@ export class HapaxRecords {
     }
   }
 
-  async #watch(id: string): Promise<Response> {
-    let controller: ReadableStreamDefaultController<Uint8Array> | undefined
-    let unsubscribe: Unsubscribe | undefined
-    const changes = new ReadableStream<Uint8Array>({
-      start(given) {
-        controller = given
-      },
-      cancel: () => unsubscribe?.(),
-    })
-    unsubscribe = await this.#store.watch(id, () => {
-      // One byte that is not read yet tells of every change before it is.
-      if ((controller?.desiredSize ?? 0) > 0) controller?.enqueue(change)
-    })
-    return new Response(changes)
+  /** A socket for each watcher, found again by its tag: the object may sleep meanwhile, and hears who leaves. */
+  #watch(pathname: string): Response {
+    const [client, server] = socketPair()
+    this.#state.acceptWebSocket(server, [pathname.slice(1)])
+    // The runtime's own member, which is no part of Node's types.
+    return new Response(null, { status: 101, webSocket: client } as ResponseInit)
+  }
+
+  #tell(key: string): void {
+    for (const socket of this.#state.getWebSockets(key)) {
+      try {
+        socket.send('changed')
+      } catch {
+        // It has just been closed.
+      }
+    }
   }
 
   /** Before anything is written, so that no record lies here for ever. */
@@ -118,5 +122,3 @@ export class HapaxRecords {
     this.#isAlarmSet = true
   }
 }
-
-const change = Uint8Array.of(1)

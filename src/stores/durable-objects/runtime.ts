@@ -12,25 +12,28 @@ export interface ObjectId {
 }
 
 export interface ObjectStub {
-  fetch(url: string, init: { method: string; body: Uint8Array }): Promise<ObjectReply>
+  fetch(
+    url: string,
+    init: { method: 'POST'; body: Uint8Array } | { headers: { Upgrade: 'websocket' } },
+  ): Promise<ObjectReply>
 }
 
 export interface ObjectReply {
-  readonly body: ReadableBytes | null
   arrayBuffer(): Promise<ArrayBuffer>
 }
 
-interface ReadableBytes {
-  getReader(): BytesReader
-}
-
-export interface BytesReader {
-  read(): Promise<{ readonly done: boolean }>
-  cancel(): Promise<void>
+/** An end of a WebSocket, as the runtime has it. */
+export interface Socket {
+  accept(): void
+  addEventListener(type: 'message' | 'close' | 'error', listener: () => void): void
+  close(): void
 }
 
 /** What the runtime gives a Durable Object: `DurableObjectState` of a class with SQLite storage. */
 export interface RecordsState {
+  /** The object may sleep while the socket is open. */
+  acceptWebSocket(socket: object, tags: string[]): void
+  getWebSockets(tag?: string): { send(message: string): void }[]
   readonly storage: {
     readonly sql: Sql
     getAlarm(): Promise<number | null>
@@ -41,6 +44,18 @@ export interface RecordsState {
 /** Runs in the turn of its call. What it writes is on disk before any reply leaves the object. */
 export interface Sql {
   exec(query: string, ...values: (string | number | null | Uint8Array)[]): { toArray(): unknown[] }
+}
+
+/** The two ends of a new WebSocket, which is no part of Node's types. */
+export function socketPair(): readonly [client: object, server: object] {
+  const Pair: unknown = Reflect.get(globalThis, 'WebSocketPair')
+  const ends: object = Reflect.construct(Pair as new () => object, [])
+  return [Reflect.get(ends, 0) as object, Reflect.get(ends, 1) as object]
+}
+
+/** The runtime adds it to its Response where an upgrade was granted. */
+export function socketOf(reply: ObjectReply): Socket | undefined {
+  return (Reflect.get(reply, 'webSocket') as Socket | null | undefined) ?? undefined
 }
 
 export function requireNamespace(namespace: RecordsNamespace): RecordsNamespace {

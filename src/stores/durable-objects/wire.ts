@@ -43,12 +43,6 @@ export interface Answers {
 
 export type Verb = keyof Answers
 
-/** Answered with a stream: a byte for each change, and its beginning once changes are heard. */
-export interface WatchCall {
-  readonly verb: 'watch'
-  readonly id: string
-}
-
 export type Reply<Answer> =
   | { readonly kind: 'answer'; readonly answer: Answer }
   | { readonly kind: 'error'; readonly code: string; readonly message: string }

@@ -37,6 +37,8 @@ export class TestRecords extends HapaxRecords {
             .exec(searchParams.get('query') ?? '', ...searchParams.getAll('value'))
             .toArray(),
         )
+      case '/watchers':
+        return Response.json(this.#state.getWebSockets().length)
       case '/alarm':
         await this.alarm()
         return Response.json(await this.#state.storage.getAlarm())

@@ -60,7 +60,10 @@ const installed = run('npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline
 export function namespaceOf({ url }: Workerd, place: string): RecordsNamespace {
   return {
     idFromName: (name) => `${place} ${name}`,
-    get: (id) => ({ fetch: (_, init) => askObject(url, String(id), '', init.body) }),
+    get: (id) => ({
+      // Only a Worker can open a WebSocket to an object.
+      fetch: (_, init) => askObject(url, String(id), '', 'body' in init ? init.body : undefined),
+    }),
   }
 }
 
