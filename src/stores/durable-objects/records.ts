@@ -16,6 +16,8 @@ const reapEveryMs = { least: 60_000, most: 3_600_000, goingOn: 1_000 }
  * export { HapaxRecords } from 'hapax/durable-objects'
  */
 export class HapaxRecords {
+  /** The types that `wrangler types` makes ask for it. There is no such member. */
+  declare readonly __DURABLE_OBJECT_BRAND: never
   readonly #state: RecordsState
   readonly #storage: RecordsState['storage']
   readonly #cells: SqlCells

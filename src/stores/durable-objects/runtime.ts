@@ -14,7 +14,7 @@ export interface ObjectId {
 export interface ObjectStub {
   fetch(
     url: string,
-    init: { method: 'POST'; body: Uint8Array } | { headers: { Upgrade: 'websocket' } },
+    init: { method: 'POST'; body: ArrayBuffer } | { headers: { Upgrade: 'websocket' } },
   ): Promise<ObjectReply>
 }
 

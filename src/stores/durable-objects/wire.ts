@@ -49,7 +49,7 @@ export type Reply<Answer> =
 
 const lengthBytes = 4
 
-export function pack(message: object): Uint8Array {
+export function pack(message: object): ArrayBuffer {
   const bodies: Uint8Array[] = []
   const json = JSON.stringify(message, function takeBody(this: unknown, name: string, value: unknown) {
     // Not `value`: of a Buffer that is already what its toJSON() made.
@@ -68,7 +68,7 @@ export function pack(message: object): Uint8Array {
     packed.set(body, offset)
     offset += body.byteLength
   }
-  return packed
+  return packed.buffer
 }
 
 /** Who packed it is this package, in the same Worker: the type is what it packed. */

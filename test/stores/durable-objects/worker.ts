@@ -62,7 +62,7 @@ export default {
         const { HAPAX } = env
         const path = searchParams.get('path') ?? ''
         const stub = HAPAX.get(HAPAX.idFromName(searchParams.get('name') ?? ''))
-        const body = new Uint8Array(await request.arrayBuffer())
+        const body = await request.arrayBuffer()
         // What comes back in the runtime is a Response; the store needs less of it.
         return (await stub.fetch(`https://hapax/${path}`, { method: 'POST', body })) as unknown as Response
       }
@@ -144,7 +144,7 @@ async function tamper(namespace: RecordsNamespace, id: string, set: string): Pro
     const stub = namespace.get(namespace.idFromName(`hapax ${index} of ${objects}`))
     const reply = await stub.fetch(`https://hapax/sql?${query.toString()}`, {
       method: 'POST',
-      body: new Uint8Array(),
+      body: new ArrayBuffer(),
     })
     await reply.arrayBuffer()
   }

@@ -71,11 +71,11 @@ export async function askObject(
   url: string,
   name: string,
   path: string,
-  body?: Uint8Array,
+  body?: ArrayBuffer,
 ): Promise<Response> {
   const reply = await fetch(`${url}/object?${new URLSearchParams({ name, path }).toString()}`, {
     method: 'POST',
-    body: body === undefined ? null : new Uint8Array(body),
+    body: body ?? null,
   })
   if (reply.status !== 200) throw new Error(await reply.text())
   return reply
