@@ -1,6 +1,6 @@
 import { systemClock } from '../../core/clock.ts'
 import { ForwardClock } from '../embedded/forward-clock.ts'
-import { encodeText, decodeText } from '../encoding/ascii.ts'
+import { decodeText, encodeText } from '../encoding/ascii.ts'
 import { type Fields, isFields } from '../encoding/fields.ts'
 import { keyOf } from '../encoding/key.ts'
 import { decodeRecord, encodeRecord } from '../encoding/record.ts'
@@ -28,7 +28,6 @@ export class SqlCells implements Cells {
   readonly #sql: Sql
   /** Of the machine on which the object is now. It stands still while a request runs that waits for nothing. */
   readonly #clock = new ForwardClock(systemClock)
-
   readonly #onChanged: (key: string) => void
 
   /** `onChanged`: told of what somebody may wait for. */

@@ -1,4 +1,4 @@
-import { nameAndMessage, isIdempotencyError } from '../../core/errors.ts'
+import { isIdempotencyError, nameAndMessage } from '../../core/errors.ts'
 import { SwapStore } from '../remote/swap-store.ts'
 import { SqlCells } from './cells.ts'
 import { type RecordsState, socketPair } from './runtime.ts'
@@ -52,8 +52,10 @@ export class HapaxRecords {
     await this.#setAlarm(this.#cells.reap(reapedAtOnce))
   }
 
-  /** Called by the runtime: without it, it would say of each watcher who leaves that nothing heard that. */
-  webSocketClose(): void {}
+  /** Called by the runtime when a watcher has left. Before April 2026 it did not close its own end by itself. */
+  webSocketClose(socket: { close(): void }): void {
+    socket.close()
+  }
 
   async #reply(call: Call): Promise<Reply<unknown>> {
     try {
