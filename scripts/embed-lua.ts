@@ -32,7 +32,10 @@ function scriptsModule(): string {
     'export interface Script {\n  readonly sha: string\n  readonly source: string\n}\n',
     // Said once, though most scripts begin with them: the module is a good part of what the store weighs.
     ...texts.filter(({ text }) => !isScript(text)).map(partDeclaration),
-    ...texts.filter(({ text }) => isScript(text)).flatMap(variantsOf).map(declaration),
+    ...texts
+      .filter(({ text }) => isScript(text))
+      .flatMap(variantsOf)
+      .map(declaration),
   ].join('')
 }
 
@@ -63,7 +66,9 @@ function partDeclaration({ name, text }: Script): string {
 }
 
 function declaration({ name, text }: Script): string {
-  const sha = createHash('sha1').update(compact(withIncludes(text))).digest('hex')
+  const sha = createHash('sha1')
+    .update(compact(withIncludes(text)))
+    .digest('hex')
   // A line that is no comment, until the literal is made.
   const marked = compact(text.replaceAll(include, 'include:$1'))
   const source = literal(marked).replaceAll(/^include:(\S+)$/gm, (_, file: string) => `\${${file}Lua}`)

@@ -1,7 +1,7 @@
 // The whole store contract through the real SDK on dynalite, which speaks DynamoDB's protocol.
 import { afterAll, describe, test } from 'vitest'
 import { startDynamodb } from '../../scripts/services/index.ts'
-import { keyOf } from '../../src/stores/dynamodb/items.ts'
+import { keyOf } from '../../src/stores/encoding/key.ts'
 import { dynamodbStore } from '../../src/stores/dynamodb.ts'
 import { testStore } from '../../src/testing/store.ts'
 import { dynamodbClient, newTable } from '../support/dynamodb-places.ts'

@@ -1,7 +1,8 @@
+import { keyOf } from '../encoding/key.ts'
 import { type Cells, type Found, type HeadPage, type Put, RecordTooLarge } from '../remote/cells.ts'
 import type { DynamodbClient, Item } from './clients.ts'
 import { isTooLarge, refusedBy, storeError } from './errors.ts'
-import { cellIn, headIn, isStanding, itemOf, keyOf, names, stampIn, standingValues, textIn } from './items.ts'
+import { cellIn, headIn, isStanding, itemOf, names, stampIn, standingValues, textIn } from './items.ts'
 
 const headsAtOnce = 500
 /** DynamoDB's own limit. */

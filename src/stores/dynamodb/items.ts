@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { isFields } from '../encoding/fields.ts'
+import { keyOf } from '../encoding/key.ts'
 import { decodeRecord, encodeRecord } from '../encoding/record.ts'
 import { type Cell, type Head, type Put, RecordTooLarge, type Standing } from '../remote/cells.ts'
 import type { AttributeValue } from './clients.ts'
@@ -20,11 +20,6 @@ const keptAfterSeconds = 3_600
 
 /** DynamoDB's own limit, names included, less what all but detail and body take. */
 const longestBytes = 400 * 1024 - 512
-
-/** Ids may be longer than a key, and hold what is no UTF-8. */
-export function keyOf(id: string): string {
-  return createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('hex')
-}
 
 /** @throws RecordTooLarge */
 export function itemOf({ record, revision }: Put): Record<string, AttributeValue> {

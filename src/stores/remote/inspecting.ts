@@ -76,7 +76,7 @@ function isPast(cell: Cell, nowMs: number): boolean {
 }
 
 /** Records read at once, and looked at for one page, which may end early with a cursor. */
-const bounds = { readAtOnce: 8, headsPerPage: 5_000, bodyBytes: 16 * 1024 * 1024 }
+export const bounds = { readAtOnce: 8, headsPerPage: 5_000, bodyBytes: 16 * 1024 * 1024 }
 
 async function listPage(cells: Cells, query: InspectQuery): Promise<InspectPage> {
   if (!Number.isSafeInteger(query.limit) || query.limit < 1) {
@@ -128,7 +128,8 @@ function mayBeWanted(state: string, { states }: InspectQuery): boolean {
   return asked.includes(state)
 }
 
-function bodyBytes(inspectedRecord: InspectedRecord): number {
+/** What a page is bounded by. */
+export function bodyBytes(inspectedRecord: InspectedRecord): number {
   if (inspectedRecord.state === 'unreadable') return 0
   const { record } = inspectedRecord
   return record.state === 'completed' && record.response.kind === 'kept' ? record.response.body.byteLength : 0
