@@ -1,9 +1,10 @@
 // Starts servers and keeps them until Ctrl-C: `node scripts/services.ts redis redis-cluster redis-sentinel postgres
-// mariadb`.
+// mariadb rabbitmq`.
 // `--append-only` lets the single Redis write each change to its disk before it answers.
 import {
   startMariaDb,
   startPostgres,
+  startRabbitMq,
   startRedis,
   startRedisCluster,
   startRedisSentinel,
@@ -43,6 +44,10 @@ const starters: Readonly<Record<string, () => Promise<Running>>> = {
   mariadb: async () => {
     const server = await startMariaDb()
     return { line: `HAPAX_MYSQL_URL=${server.url}`, stop: () => server.stop() }
+  },
+  rabbitmq: async () => {
+    const server = await startRabbitMq()
+    return { line: `AMQP_URL=${server.url}`, stop: () => server.stop() }
   },
 }
 

@@ -13,11 +13,14 @@ export interface Sample {
   readonly resources: number
   readonly byKind: Readonly<Record<string, number>>
   readonly records: number
+  /** Handlers that failed, of which none has a reason to. */
+  readonly failures: number
 }
 
 /** Short, so that as many records end in a second as begin, after a few of them. */
 const retain = '10s'
 const answerBytes = 2_000
+let failures = 0
 
 const { store, close } = storeOf(process.argv[2] ?? 'memory')
 const once = idempotency<Request>({
@@ -30,13 +33,15 @@ const once = idempotency<Request>({
   storeTimeout: '10s',
   concurrent: (request) => (request.get('X-Wait') === undefined ? 'reject' : { wait: '10s' }),
   silence: ['memory-store-in-production'],
+  on(event) {
+    if (event.type === 'completed' && event.failed) failures += 1
+  },
 })
 
 const app = express()
 app.use(once, express.json())
 app.post('/orders', async (request, response) => {
-  // A client that left before its handler began takes the body with it: Express parses none then.
-  const { delayMs = 0 } = (request.body ?? {}) as { delayMs?: number }
+  const { delayMs } = request.body as { delayMs: number }
   await request.idempotency.step('charge', async () => ({ id: 17 }))
   await new Promise((resolve) => setTimeout(resolve, delayMs))
   response.status(201).json({ note: 'x'.repeat(answerBytes) })
@@ -70,6 +75,7 @@ async function tell(): Promise<void> {
     resources,
     byKind,
     records,
+    failures,
   }
   process.send?.({ kind: 'sample', sample })
 }

@@ -8,6 +8,8 @@ export interface SoakResult {
   readonly store: string
   readonly isFlat: boolean
   readonly verdicts: readonly Verdict[]
+  /** Every figure at every sample, by its name. */
+  readonly courses: Readonly<Record<string, readonly number[]>>
   readonly requests: number
   readonly answers: Readonly<Record<string, number>>
   readonly hangUps: number
@@ -34,13 +36,28 @@ export async function soak({ store, url, durationMs, everyMs }: SoakOptions): Pr
       await sleep(everyMs)
       samples.push(await subject.sample())
     }
-    const { answers, hangUps, wrong } = await traffic.stop()
-    const verdicts = coursesOf(samples).map(judge)
+    const { answers, hangUps, wrong: wrongAnswers } = await traffic.stop()
+    const measured = coursesOf(samples)
+    const verdicts = measured.map(judge)
+    const courses = Object.fromEntries(measured.map(({ name, values }) => [name, values]))
     const last = samples.at(-1)
     if (last === undefined) throw new RangeError('There was no time for a sample: let it run longer.')
+    const { failures } = last
+    const wrong = failures === 0 ? wrongAnswers : [...wrongAnswers, `${failures} handlers failed`]
     const requests = Object.values(answers).reduce((sum, count) => sum + count, 0)
     const isFlat = verdicts.every((verdict) => verdict.isFlat)
-    return { store, isFlat, verdicts, requests, answers, hangUps, wrong, samples: samples.length, last }
+    return {
+      store,
+      isFlat,
+      verdicts,
+      courses,
+      requests,
+      answers,
+      hangUps,
+      wrong,
+      samples: samples.length,
+      last,
+    }
   } finally {
     await subject.stop()
   }
@@ -48,7 +65,10 @@ export async function soak({ store, url, durationMs, everyMs }: SoakOptions): Pr
 
 const mebibyte = 1024 * 1024
 
-/** RSS is what the allocator holds, and moves in steps that no heap explains. */
+/**
+ * RSS is what the allocator holds: it moves in steps of tens of MiB that no heap explains, and shows large leaks only.
+ * Records follow the traffic, which follows what else the machine does; a store that forgets nothing doubles them.
+ */
 function coursesOf(samples: readonly Sample[]): readonly Course[] {
   return [
     course('heap after GC', ({ heapBytes }) => heapBytes, { share: 0.05, absolute: mebibyte }),
@@ -56,9 +76,9 @@ function coursesOf(samples: readonly Sample[]): readonly Course[] {
       share: 0.1,
       absolute: mebibyte,
     }),
-    course('RSS', ({ rssBytes }) => rssBytes, { share: 0.1, absolute: 12 * mebibyte }),
+    course('RSS', ({ rssBytes }) => rssBytes, { share: 0.25, absolute: 64 * mebibyte }),
     course('handles and timers', ({ resources }) => resources, { share: 0.1, absolute: 8 }),
-    course('records', ({ records }) => records, { share: 0.1, absolute: 60 }),
+    course('records', ({ records }) => records, { share: 0.4, absolute: 150 }),
   ]
 
   function course(name: string, of: (sample: Sample) => number, allowed: Course['allowed']): Course {

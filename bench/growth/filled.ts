@@ -8,7 +8,14 @@ export interface Filled {
   readonly store: Store
   /** What the store's files or memory take for the records that {@link fill} made. */
   readonly bytesPerRecord: number
+  /** What the server has sent, received or logged so far, in bytes. */
+  readonly meter: Meter | undefined
   close(): Promise<void>
+}
+
+export interface Meter {
+  readonly counts: 'network' | 'write-ahead log'
+  read(): Promise<number>
 }
 
 /** What the body of a small JSON API is like. */

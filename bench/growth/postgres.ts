@@ -31,12 +31,18 @@ export async function filledPostgres(records: number): Promise<Filled> {
     records,
     store,
     bytesPerRecord: Number(rows[0]?.bytes) / records,
+    meter: { counts: 'write-ahead log', read: () => logBytes(pool) },
     close: async () => {
       await store.close()
       await pool.end()
       await server.stop()
     },
   }
+}
+
+async function logBytes(pool: Pool): Promise<number> {
+  const { rows } = await pool.query("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') AS bytes")
+  return Number(rows[0]?.bytes)
 }
 
 async function columnsOf(pool: Pool): Promise<string[]> {

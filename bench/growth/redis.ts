@@ -28,6 +28,7 @@ export async function filledRedis(records: number): Promise<Filled> {
     records,
     store,
     bytesPerRecord: ((await usedBytes(client)) - emptyBytes) / records,
+    meter: { counts: 'network', read: () => networkBytes(client) },
     close: async () => {
       await store.close()
       client.disconnect()
@@ -38,4 +39,13 @@ export async function filledRedis(records: number): Promise<Filled> {
 
 async function usedBytes(client: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
+}
+
+/** Both ways, with the protocol. */
+async function networkBytes(client: Redis): Promise<number> {
+  const stats = await client.info('stats')
+  const [received, sent] = ['input', 'output'].map((way) => {
+    return Number(new RegExp(`total_net_${way}_bytes:(\\d+)`).exec(stats)?.[1])
+  })
+  return (received ?? 0) + (sent ?? 0)
 }

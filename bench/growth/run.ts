@@ -33,6 +33,8 @@ const atATime = 16
 interface Sample {
   readonly firstPerSecond: number
   readonly replaysPerSecond: number
+  readonly bytesPerFirst: number
+  readonly bytesPerReplay: number
 }
 
 const rows: object[] = []
@@ -74,11 +76,18 @@ async function compare(name: string, fill: (records: number) => Promise<Filled>)
   }
 }
 
-async function measure({ store, records }: Filled): Promise<Sample> {
+async function measure({ store, records, meter }: Filled): Promise<Sample> {
   const run = randomUUID()
+  const beforeBytes = (await meter?.read()) ?? 0
+  const firstPerSecond = await perSecond((index) => firstRequest(store, `${run}-${index}`))
+  const betweenBytes = (await meter?.read()) ?? 0
+  const replaysPerSecond = await perSecond(() => replay(store, filledId(Math.floor(Math.random() * records))))
+  const afterBytes = (await meter?.read()) ?? 0
   return {
-    firstPerSecond: await perSecond((index) => firstRequest(store, `${run}-${index}`)),
-    replaysPerSecond: await perSecond(() => replay(store, filledId(Math.floor(Math.random() * records)))),
+    firstPerSecond,
+    replaysPerSecond,
+    bytesPerFirst: (betweenBytes - beforeBytes) / operations,
+    bytesPerReplay: (afterBytes - betweenBytes) / operations,
   }
 }
 
@@ -106,6 +115,12 @@ function rowOf(filled: Filled, own: readonly Sample[], smallest: readonly Sample
     'to the smallest': ratio(({ firstPerSecond }) => firstPerSecond),
     'replays/s': Math.round(median(own.map(({ replaysPerSecond }) => replaysPerSecond))),
     'replays, to the smallest': ratio(({ replaysPerSecond }) => replaysPerSecond),
+    ...(filled.meter && {
+      [`${filled.meter.counts}, bytes a first request`]: Math.round(
+        median(own.map(({ bytesPerFirst }) => bytesPerFirst)),
+      ),
+      'a replay': Math.round(median(own.map(({ bytesPerReplay }) => bytesPerReplay))),
+    }),
   }
 }
 

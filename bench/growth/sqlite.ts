@@ -21,6 +21,7 @@ export async function filledSqlite(records: number): Promise<Filled> {
     records,
     store,
     bytesPerRecord: statSync(file).size / records,
+    meter: undefined,
     close: async () => {
       await store.close()
       removeFolder(folder)

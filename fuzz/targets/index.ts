@@ -1,5 +1,6 @@
 import type { FuzzTarget } from '../target.ts'
 import { httpTargets } from './http.ts'
+import { postgresJournalTarget, sqliteJournalTarget } from './journals.ts'
 import { jsonTarget } from './json.ts'
 import { keyTarget } from './key.ts'
 import { multipartTarget } from './multipart.ts'
@@ -16,5 +17,7 @@ export const targets: readonly FuzzTarget[] = [
   redisRecordsTarget,
   sqliteRecordsTarget,
   postgresRecordsTarget,
+  sqliteJournalTarget,
+  postgresJournalTarget,
   ...httpTargets,
 ]

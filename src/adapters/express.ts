@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Engine } from '../core/engine.ts'
+import { unsupportedFramework } from '../core/errors.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
 import { Guard } from '../http/guard.ts'
 import { enter, passThrough } from '../http/node/middleware.ts'
@@ -40,6 +41,7 @@ export interface ExpressIdempotency extends Idempotency {
  * Mount it after CORS and authentication and before body parsers and routes.
  *
  * @throws IdempotencyError `invalid-option` for a wrong or unknown option, by name.
+ * Its middleware throws `unsupported-framework` on Express 3.
  * @see draft-ietf-httpapi-idempotency-key-header-07 (an expired Internet-Draft), section 2
  * @example
  * const once = idempotency({ store: sqliteStore('orders.db'), scope: (req: AuthedRequest) => req.user.id })
@@ -57,7 +59,10 @@ export function idempotency<
     // The app's types say which request and response reach this middleware; Express can't be asked.
     const request = incoming as ExpressRequest<Request>
     const response = outgoing as Response
-    if (!guard.guards(request, request.method) || !enter(guard, request, response)) return next()
+    if (!guard.guards(request, request.method)) return next()
+    if (request.app !== undefined && typeof request.app.route !== 'function')
+      throw unsupportedFramework('Express', '4 and 5')
+    if (!enter(guard, request, response)) return next()
     const target = request.originalUrl ?? request.url ?? ''
     passThrough(guard, {
       native: request,
@@ -79,6 +84,7 @@ export default idempotency
 
 type ExpressRequest<Request> = Request & {
   originalUrl?: string
+  app?: { route?: unknown }
   body?: unknown
   idempotency?: RequestIdempotency
 }

@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { Engine } from '../core/engine.ts'
+import { unsupportedFramework } from '../core/errors.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
 import { optionalFunction } from '../core/option-readers.ts'
 import { enter, passThrough } from '../http/fetch/middleware.ts'
@@ -31,6 +32,7 @@ export type HonoIdempotency = MiddlewareHandler & Idempotency
  * Use it after CORS and authentication and before validators and routes.
  *
  * @throws IdempotencyError `invalid-option` for a wrong or unknown option, by name.
+ * Its middleware throws `unsupported-framework` on Hono 3.
  * @see draft-ietf-httpapi-idempotency-key-header-07 (an expired Internet-Draft), section 2
  * @example
  * const once = idempotency({ store: redisStore(redis), scope: (c) => c.get('user').id })
@@ -46,7 +48,9 @@ export function idempotency<C extends Context>(options: HonoOptions<C>): HonoIde
     // The app's types say which context reaches this middleware; Hono can't be asked.
     const context = incoming as C
     const request = context.req.raw
-    if (!guard.guards(context, request.method) || !enter(guard, request)) return next()
+    if (!guard.guards(context, request.method)) return next()
+    if (!('getLayout' in context)) throw unsupportedFramework('Hono', '4')
+    if (!enter(guard, request)) return next()
     const response = await passThrough(guard, {
       native: context,
       request,

@@ -10,11 +10,13 @@ import {
   type ModuleMetadata,
   type NestInterceptor,
   type OnApplicationShutdown,
+  RequestMethod,
   SetMetadata,
 } from '@nestjs/common'
 import { APP_INTERCEPTOR, Reflector } from '@nestjs/core'
 import { type Observable, of } from 'rxjs'
 import { Engine } from '../core/engine.ts'
+import { unsupportedFramework } from '../core/errors.ts'
 import { type Idempotency as Runner, idempotencyOf } from '../core/idempotency.ts'
 import { Guard } from '../http/guard.ts'
 import { keepConnection } from '../http/node/kept-connection.ts'
@@ -40,7 +42,7 @@ export interface NestIdempotencyAsyncOptions<Request = IncomingMessage>
  * Guards the handlers that `@Idempotent()` marks, on Express and on Fastify, in Nest 10 to 12. It runs behind
  * guards and before pipes and other interceptors of the handler, and closes when the application shuts down.
  *
- * @throws IdempotencyError `invalid-option` for a wrong or unknown option, by name.
+ * @throws IdempotencyError `invalid-option` for a wrong or unknown option, by name; `unsupported-framework` on Nest 9.
  * @see draft-ietf-httpapi-idempotency-key-header-07 (an expired Internet-Draft), section 2
  * @example
  * ⁣@Module({ imports: [IdempotencyModule.forRoot({ store, scope: (request: AuthedRequest) => request.user.id })] })
@@ -56,6 +58,7 @@ export class IdempotencyModule {
     inject = [],
     useFactory,
   }: NestIdempotencyAsyncOptions<Request>): DynamicModule {
+    if (!('SEARCH' in RequestMethod)) throw unsupportedFramework('Nest', '10 to 12')
     return {
       module: IdempotencyModule,
       global: true,

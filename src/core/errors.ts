@@ -1,10 +1,11 @@
-import type { ProblemCode } from '../protocol/codes.ts'
-import type { Problem } from '../protocol/problem.ts'
+import { type ProblemCode, problemCodes } from '../protocol/codes.ts'
+import { createProblem, type Problem } from '../protocol/problem.ts'
 
 /** Codes of errors that are the developer's to mend, or the store's. */
 export type ErrorCode =
   | ProblemCode
   | 'invalid-option'
+  | 'unsupported-framework'
   | 'recorded-failure'
   | 'result-not-serializable'
   | 'store-full'
@@ -27,16 +28,20 @@ export type ErrorCode =
  */
 export class IdempotencyError extends Error {
   readonly code: ErrorCode
-  /** For an error that an HTTP API would answer with a problem document. */
+  /** What an HTTP API would answer: present exactly where `code` is a {@link ProblemCode}. */
   declare readonly problem?: Problem
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; problem?: Problem } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'IdempotencyError'
     this.code = code
-    if (options.problem !== undefined) this.problem = options.problem
+    if (isProblemCode(code)) this.problem = options.problem ?? createProblem(code, { detail: message })
     Object.defineProperty(this, brand, { value: true })
   }
+}
+
+function isProblemCode(code: ErrorCode): code is ProblemCode {
+  return Object.hasOwn(problemCodes, code)
 }
 
 const brand = Symbol.for('hapax.error')
@@ -51,6 +56,18 @@ export function invalidOption(option: string, expected: string, received: unknow
   return new IdempotencyError(
     'invalid-option',
     `Option "${option}" must be ${expected}; received ${describe(received)}.`,
+  )
+}
+
+/**
+ * The error for a framework of an earlier release than an adapter works on, which it tells by what is missing.
+ *
+ * @param releases As its documentation says them: `'4 and 5'`.
+ */
+export function unsupportedFramework(name: string, releases: string): IdempotencyError {
+  return new IdempotencyError(
+    'unsupported-framework',
+    `hapax works on ${name} ${releases}, and this is an earlier release: upgrade ${name}.`,
   )
 }
 

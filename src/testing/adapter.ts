@@ -5,6 +5,7 @@ import { completionCases } from './adapter/completion.ts'
 import { concurrencyCases } from './adapter/concurrency.ts'
 import { disconnectCases } from './adapter/disconnects.ts'
 import { keyCases } from './adapter/keys.ts'
+import { mistakeCases } from './adapter/mistakes.ts'
 import { outcomeCases } from './adapter/outcomes.ts'
 import { replayCases } from './adapter/replay.ts'
 import type { AdapterCase, AdapterServer, AdapterSubject } from './adapter/subject.ts'
@@ -13,6 +14,7 @@ import type { TestApi } from './store/subject.ts'
 export type {
   AdapterAnswer,
   AdapterHandler,
+  AdapterMount,
   AdapterNeed,
   AdapterOptions,
   AdapterRequest,
@@ -68,6 +70,7 @@ const adapterCases: Readonly<Record<string, readonly AdapterCase[]>> = {
   'keys and scopes': keyCases,
   'same key, same request': comparisonCases,
   concurrency: concurrencyCases,
+  mistakes: mistakeCases,
 }
 
 /** Why a case is left out for a subject, or `undefined` where it applies. */
@@ -88,8 +91,9 @@ async function tryAdapterCase(rule: AdapterCase, subject: AdapterSubject): Promi
   try {
     await rule.run({
       createStore,
-      async start(options, handler) {
-        const server = await subject.start({ ...options, store: options.store ?? createStore() }, handler)
+      async start(options, handler, mount = {}) {
+        const guarded = { ...options, store: options.store ?? createStore() }
+        const server = await subject.start(guarded, handler, mount)
         servers.push(server)
         return server
       },

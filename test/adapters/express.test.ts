@@ -19,6 +19,20 @@ for (const version of expressVersions) {
 
   describe(name, () => {
     describe('mounts', () => {
+      it('refuses to work where "app.route" is no function, as on Express 3', async () => {
+        const asExpress3: RequestHandler = (req, _res, next) => {
+          Object.assign(req.app, { route: '/' })
+          next()
+        }
+        const { port, runs } = await app(asExpress3, guard())
+        const answer = await send({ port }, {})
+        expect(answer.status).toBe(500)
+        expect(answer.body.toString()).toContain(
+          'hapax works on Express 4 and 5, and this is an earlier release: upgrade Express.',
+        )
+        expect(runs()).toBe(0)
+      })
+
       it('compares the URL that the client sent, in nested routers', async () => {
         const api = express.Router()
         const orders = express.Router({ mergeParams: true })

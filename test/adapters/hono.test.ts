@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
+import { Hono as Hono3 } from 'hono3'
 import { describe, expect, it } from 'vitest'
 import { type HonoOptions, idempotency } from '../../src/adapters/hono.ts'
 import { collectingLogger } from '../support/logger.ts'
@@ -14,6 +15,22 @@ function post(app: Hono, target = '/', { key = 'k1', body = '{"item":17}', heade
     headers: { 'Idempotency-Key': key, 'Content-Type': 'application/json', ...headers },
   })
 }
+
+it('is refused on Hono 3, with a sentence that names the cure', async () => {
+  // As an application without types has it.
+  const app = new Hono3() as unknown as Hono
+  let runs = 0
+  app.onError((error, c) => c.text(error.message, 500))
+  app.use('*', guard())
+  app.all('/', (c) => c.text(`run ${(runs += 1)}`))
+  const answer = await post(app)
+  expect([answer.status, await answer.text()]).toEqual([
+    500,
+    'hapax works on Hono 4, and this is an earlier release: upgrade Hono.',
+  ])
+  expect(runs).toBe(0)
+  expect(await (await app.request('/')).text()).toBe('run 1')
+})
 
 describe('Hono', () => {
   it('gives handlers c.get("idempotency"), and guards the routes it is used on', async () => {

@@ -13,6 +13,7 @@ import {
   type NestInterceptor,
   Post,
   Redirect,
+  RequestMethod,
   Res,
   UseInterceptors,
 } from '@nestjs/common'
@@ -49,6 +50,15 @@ const json = [
 ] as const
 
 const unkeyed = [json[0]]
+
+it('is refused where SEARCH is no method, as on Nest 9, with a sentence that names the cure', () => {
+  const { SEARCH } = RequestMethod
+  Reflect.deleteProperty(RequestMethod, 'SEARCH')
+  onTestFinished(() => void Object.assign(RequestMethod, { SEARCH }))
+  expect(() => IdempotencyModule.forRoot({ scope: false })).toThrow(
+    'hapax works on Nest 10 to 12, and this is an earlier release: upgrade Nest.',
+  )
+})
 
 for (const platform of ['Express', 'Fastify'] as const) {
   const start = async (

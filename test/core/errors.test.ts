@@ -14,6 +14,11 @@ test('an error carries its code, and its cause and problem if it has them', () =
   expect(new IdempotencyError('in-progress', 'busy', { cause, problem })).toMatchObject({ cause, problem })
 })
 
+test('an error that an API would answer with a problem has one, wherever it was thrown', () => {
+  const error = new IdempotencyError('outcome-unknown', 'The lease of this key was lost.')
+  expect(error.problem).toMatchObject({ status: 409, retryable: false, detail: error.message })
+})
+
 test('is told by its brand, also where it came from another copy of the package', () => {
   expect(isIdempotencyError(invalidOption('on', 'a function', 1))).toBe(true)
   class OtherCopy extends Error {}

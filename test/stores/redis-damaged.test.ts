@@ -64,6 +64,11 @@ if (server !== undefined) {
       ['the length of a kind', (stored) => changed(stored, stored.indexOf('b1') - 1, 0xf0), /fingerprint/],
       ['a token that no later one is above', (stored) => changed(stored, 10, 0x20), /token/],
       ['the text of a step', (stored) => changed(stored, stored.indexOf('"begun"'), 0x7b), /steps/],
+      [
+        'a name in the text of a step',
+        (stored) => changed(stored, stored.indexOf('["charge"') + 4, 1),
+        /steps/,
+      ],
       ['the length of a step', (stored) => changed(stored, stored.indexOf('charge') - 4, 0xff), /steps/],
       ['the word for a step', (stored) => changed(stored, stored.indexOf('begun'), 0x42), /steps/],
       ['the length of all steps', (stored) => changed(stored, stored.indexOf('charge') - 10, 0), /steps/],

@@ -24,13 +24,28 @@ export function shieldRequest(request: IncomingMessage): void {
   const { destroy } = request
   request.destroy = (error) => {
     if (!isHangUp(error)) return destroy.call(request, error)
-    // Libraries take a request whose socket can't be read for one that is over.
-    const { socket } = request
-    define(request, {
-      socket: Object.create(socket, { readable: { value: true }, writable: { value: true } }),
-    })
+    openSocket(request)
     return request
   }
+}
+
+/**
+ * To be called right before others see a shielded request: its socket may be broken already, while the `close` at which
+ * Node would destroy the request has yet to come.
+ */
+export function hideBrokenSocket(request: IncomingMessage): void {
+  // What stands for a socket elsewhere may know nothing of this.
+  const { socket }: { readonly socket?: { readonly readable?: boolean } } = request
+  if (socket?.readable === false) openSocket(request)
+}
+
+/** Libraries take a request whose socket can't be read for one that is over, and its body for read. */
+function openSocket(request: IncomingMessage): void {
+  const socket: unknown = Object.create(request.socket, {
+    readable: { value: true },
+    writable: { value: true },
+  })
+  define(request, { socket })
 }
 
 /** The error that Node's HTTP server gives to the requests of a connection that closed. */

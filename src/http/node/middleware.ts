@@ -5,6 +5,7 @@ import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
 import type { Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { captureResponse } from './capture.ts'
+import { hideBrokenSocket } from './detached.ts'
 import { applyHeaders } from './headers.ts'
 import { sendProblem } from './problem.ts'
 import { replay } from './replay.ts'
@@ -32,11 +33,14 @@ export async function passThrough<Request>(
   const admission = await guard.admit(nodeRequestView(exchange))
   switch (admission.kind) {
     case 'unkeyed':
+      return { kind: 'run', idempotency: unkeyedIdempotency(guard.engine.journal) }
     case 'bypass':
+      hideBrokenSocket(request)
       return { kind: 'run', idempotency: unkeyedIdempotency(guard.engine.journal) }
     case 'gone':
       return { kind: 'answered' }
     case 'proceed':
+      hideBrokenSocket(request)
       capture(guard, exchange, admission.lease)
       return { kind: 'run', idempotency: leasedIdempotency(admission.lease) }
     case 'replay':

@@ -75,6 +75,6 @@ function requireReader(minReader: number): void {
 function statementsIn(sql: string): string[] {
   return sql
     .split(/;\s*$/m)
-    .map((statement) => statement.replaceAll(/^\s*--.*$/gm, '').trim())
+    .map((statement) => statement.replaceAll(/^[ \t]*--.*$/gm, '').trim())
     .filter((statement) => statement !== '')
 }

@@ -5,10 +5,24 @@ export interface Script {
   readonly source: string
 }
 
-export const abandon: Script = {
-  sha: '68a2bf540a2b576026c160dc34c797263bea06ce',
-  source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
+const leaseLua = `local function lease_in(argument, token)
+  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
+    struct.unpack('<BBI3I6I6HHI3', argument)
+  return {
+    token = token,
+    steps = '',
+    takeover = takeover == 1,
+    recovery = recovery,
+    attempt = attempt,
+    retain = retain,
+    retain_unknown = retain_unknown,
+    owner = string.sub(argument, at, at + owner_bytes - 1),
+    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
+    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
+  }
+end`
+
+const recordLua = `local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
 local HEAD_BYTES = 46
 local FORMAT = 1
 local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
@@ -94,14 +108,21 @@ local function write(record)
 end
 local function next_token(previous)
   return math.max(previous + 1, now_us)
-end
-local function write_released(record, clean)
+end`
+
+const releasedLua = `local function write_released(record, clean)
   record.state = RELEASED
   record.since = now_ms
   if clean and not record.takeover and record.steps == '' then record.fingerprint = '' end
   record.takeover = false
   write(record)
-end
+end`
+
+export const abandon: Script = {
+  sha: '68a2bf540a2b576026c160dc34c797263bea06ce',
+  source: `#!lua flags=allow-oom
+${recordLua}
+${releasedLua}
 local record = read()
 if not record or record.state ~= RUNNING or record.owner ~= ARGV[1] then return 0 end
 write_released(record, true)
@@ -109,95 +130,9 @@ return 1`,
 }
 
 export const claim: Script = {
-  sha: 'bd3354a557e12fd208b53e7e95c5541ac76247bd',
+  sha: 'a94de32ec56cffa9f83adf848d8baf77cfd18afc',
   source: `#!lua
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
+${recordLua}
 local SHA256_KINDS = { [255] = 'b1', [254] = 'v1', [253] = 'c1' }
 local function digests_of(fingerprint)
   local digests, at = {}, 1
@@ -227,6 +162,7 @@ local function compare(a, b)
 end
 local TOMBSTONES = { ['too-large'] = true, ['cut-short'] = true, ['not-serializable'] = true, ['store-refused'] = true }
 local function parsed(json)
+  if string.find(json, '[%z\\1-\\31]') then return nil end
   local ok, value = pcall(cjson.decode, (string.gsub(json, '\\\\u[dD][89a-fA-F]%x%x', '\\\\n')))
   return ok and type(value) == 'table' and value or nil
 end
@@ -338,109 +274,8 @@ return { 5 }`,
 export const complete: Script = {
   sha: '09b11511e7104623a698b3ee81608ba66ebbabb1',
   source: `#!lua
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
-local function lease_in(argument, token)
-  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
-    struct.unpack('<BBI3I6I6HHI3', argument)
-  return {
-    token = token,
-    steps = '',
-    takeover = takeover == 1,
-    recovery = recovery,
-    attempt = attempt,
-    retain = retain,
-    retain_unknown = retain_unknown,
-    owner = string.sub(argument, at, at + owner_bytes - 1),
-    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
-    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
-  }
-end
+${recordLua}
+${leaseLua}
 local record, _, unreadable = read()
 if unreadable then return 0 end
 local token = tonumber(ARGV[1])
@@ -464,109 +299,8 @@ return 1`,
 export const completeWithoutMemory: Script = {
   sha: '21f7e571db1d270ee75ba23139ed01b549b71c6d',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
-local function lease_in(argument, token)
-  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
-    struct.unpack('<BBI3I6I6HHI3', argument)
-  return {
-    token = token,
-    steps = '',
-    takeover = takeover == 1,
-    recovery = recovery,
-    attempt = attempt,
-    retain = retain,
-    retain_unknown = retain_unknown,
-    owner = string.sub(argument, at, at + owner_bytes - 1),
-    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
-    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
-  }
-end
+${recordLua}
+${leaseLua}
 local record, _, unreadable = read()
 if unreadable then return 0 end
 local token = tonumber(ARGV[1])
@@ -590,93 +324,7 @@ return 1`,
 export const forget: Script = {
   sha: 'a6bc62a17f8a921dc7ca8ae36c29a8d69f75e1d1',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
+${recordLua}
 local record, _, unreadable = read()
 if not record and not unreadable then return 0 end
 redis.call('DEL', KEYS[1])
@@ -699,100 +347,8 @@ return { now_ms, value }`,
 export const release: Script = {
   sha: '614928a66dc00498adac109cd02be4564b4d4af8',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
-local function write_released(record, clean)
-  record.state = RELEASED
-  record.since = now_ms
-  if clean and not record.takeover and record.steps == '' then record.fingerprint = '' end
-  record.takeover = false
-  write(record)
-end
+${recordLua}
+${releasedLua}
 local record, _, unreadable = read()
 if unreadable then return 0 end
 local token = tonumber(ARGV[1])
@@ -807,109 +363,8 @@ return 1`,
 export const renew: Script = {
   sha: '163495bd7774c14488c215e1e3a646acf5d5c008',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
-local function lease_in(argument, token)
-  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
-    struct.unpack('<BBI3I6I6HHI3', argument)
-  return {
-    token = token,
-    steps = '',
-    takeover = takeover == 1,
-    recovery = recovery,
-    attempt = attempt,
-    retain = retain,
-    retain_unknown = retain_unknown,
-    owner = string.sub(argument, at, at + owner_bytes - 1),
-    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
-    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
-  }
-end
+${recordLua}
+${leaseLua}
 local record, _, unreadable = read()
 if unreadable then return 0 end
 local token = tonumber(ARGV[1])
@@ -933,93 +388,7 @@ return 1`,
 export const settle: Script = {
   sha: '11471f8dfeb026c728c0997ec33d8543cdaffa0e',
   source: `#!lua
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
+${recordLua}
 local record, _, unreadable = read()
 if unreadable then return 'unreadable' end
 if not record then return 'absent' end
@@ -1045,109 +414,8 @@ return 'settled'`,
 export const step: Script = {
   sha: '7b9b27dfc8d3324d02d221ad5f0c7764542edcd5',
   source: `#!lua
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
-local function lease_in(argument, token)
-  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
-    struct.unpack('<BBI3I6I6HHI3', argument)
-  return {
-    token = token,
-    steps = '',
-    takeover = takeover == 1,
-    recovery = recovery,
-    attempt = attempt,
-    retain = retain,
-    retain_unknown = retain_unknown,
-    owner = string.sub(argument, at, at + owner_bytes - 1),
-    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
-    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
-  }
-end
+${recordLua}
+${leaseLua}
 local record, _, unreadable = read()
 if unreadable then return 0 end
 local token = tonumber(ARGV[1])
@@ -1184,109 +452,8 @@ return 1`,
 export const stepWithoutMemory: Script = {
   sha: 'b2c82e52eda9d554bbace32f07b36af554c6a04b',
   source: `#!lua flags=allow-oom
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
-local function lease_in(argument, token)
-  local takeover, recovery, attempt, retain, retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, at =
-    struct.unpack('<BBI3I6I6HHI3', argument)
-  return {
-    token = token,
-    steps = '',
-    takeover = takeover == 1,
-    recovery = recovery,
-    attempt = attempt,
-    retain = retain,
-    retain_unknown = retain_unknown,
-    owner = string.sub(argument, at, at + owner_bytes - 1),
-    fingerprint = string.sub(argument, at + owner_bytes, at + owner_bytes + fingerprint_bytes - 1),
-    label = string.sub(argument, at + owner_bytes + fingerprint_bytes),
-  }
-end
+${recordLua}
+${leaseLua}
 local record, _, unreadable = read()
 if unreadable then return 0 end
 local token = tonumber(ARGV[1])
@@ -1323,93 +490,7 @@ return 1`,
 export const watch: Script = {
   sha: 'f7eeb3c053ca54638ba9222927f74a94ecaf745e',
   source: `#!lua
-local LAYOUT = '<BBBBI7I3I6I6I6HHI3I3I4'
-local HEAD_BYTES = 46
-local FORMAT = 1
-local RUNNING, RELEASED, COMPLETED, UNKNOWN = 1, 2, 3, 4
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now_ms = math.floor(now_us / 1000)
-local watched = false
-local function expiry_of(record)
-  if record.state == RUNNING then return record.lease_until + record.retain_unknown end
-  local is_clean = record.state == RELEASED and record.fingerprint == ''
-  if record.state == COMPLETED or is_clean then return record.since + record.retain end
-  return record.since + record.retain_unknown
-end
-local function read()
-  local value = redis.pcall('GET', KEYS[1])
-  if not value then return nil, 0, nil end
-  if type(value) == 'table' then return nil, 0, 'It is damaged: its key holds no string.' end
-  if value == 'w' then
-    watched = true
-    return nil, 0, nil
-  end
-  local format = string.byte(value, 1)
-  if format and format > FORMAT then
-    return nil, 0, 'It was written by a newer release: format ' .. format .. ', and this one reads up to ' .. FORMAT .. '.'
-  end
-  if format ~= FORMAT or #value < HEAD_BYTES then return nil, 0, 'It is damaged: it has no head.' end
-  local record = {}
-  local flags, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes, _
-  _, record.state, flags, record.recovery, record.token, record.attempt, record.since, record.retain,
-    record.retain_unknown, owner_bytes, fingerprint_bytes, label_bytes, envelope_bytes, body_bytes = struct.unpack(LAYOUT, value)
-  local fingerprint_at = HEAD_BYTES + owner_bytes
-  local label_at = fingerprint_at + fingerprint_bytes
-  local envelope_at = label_at + label_bytes
-  local body_at = envelope_at + envelope_bytes
-  if #value ~= body_at + body_bytes or record.state < RUNNING or record.state > UNKNOWN or record.recovery > 2 then
-    return nil, 0, 'It is damaged: its head does not fit the rest.'
-  end
-  local has_token = record.token <= 9007199254740991
-  watched = bit.band(flags, 4) ~= 0
-  record.fingerprint = string.sub(value, fingerprint_at + 1, label_at)
-  if record.fingerprint == '' and record.state ~= RELEASED then return nil, 0, 'It is damaged: its fingerprint is missing.' end
-  record.steps, record.envelope = '', string.sub(value, envelope_at + 1, body_at)
-  if bit.band(flags, 8) ~= 0 then
-    local steps_bytes = #record.envelope > 4 and struct.unpack('<I4', record.envelope) or 0
-    if steps_bytes == 0 or steps_bytes + 4 > #record.envelope then return nil, 0, 'It is damaged: its steps are cut short.' end
-    record.steps = string.sub(record.envelope, 5, steps_bytes + 4)
-    record.envelope = string.sub(record.envelope, steps_bytes + 5)
-  end
-  if record.state == RUNNING then
-    if #record.envelope ~= 6 then return nil, 0, 'It is damaged: its lease has no end.' end
-    record.lease_until = struct.unpack('<I6', record.envelope)
-  end
-  if expiry_of(record) <= now_ms then return nil, has_token and record.token or 0, nil end
-  if not has_token then return nil, 0, 'It is damaged: its token is too large.' end
-  record.takeover = bit.band(flags, 1) ~= 0
-  record.failed = bit.band(flags, 2) ~= 0
-  record.owner = string.sub(value, HEAD_BYTES + 1, fingerprint_at)
-  record.label = string.sub(value, label_at + 1, envelope_at)
-  record.body = string.sub(value, body_at + 1)
-  return record, record.token, nil
-end
-local function notify()
-  if watched then redis.pcall('PUBLISH', KEYS[1], '') end
-end
-local function write(record)
-  local flags = (record.takeover and 1 or 0) + (record.failed and 2 or 0) + (watched and 4 or 0)
-  local steps = record.steps or ''
-  if record.state == COMPLETED and not record.failed or record.fingerprint == '' then steps = '' end
-  if steps ~= '' then
-    flags = flags + 8
-    steps = struct.pack('<I4', #steps) .. steps
-  end
-  local envelope, body = '', ''
-  if record.state == RUNNING then envelope = struct.pack('<I6', record.lease_until) end
-  if record.state == COMPLETED then envelope, body = record.envelope, record.body end
-  envelope = steps .. envelope
-  local head = struct.pack(LAYOUT, FORMAT, record.state, flags, record.recovery, record.token, record.attempt,
-    record.since, record.retain, record.retain_unknown,
-    #record.owner, #record.fingerprint, #record.label, #envelope, #body)
-  redis.call('SET', KEYS[1], head .. record.owner .. record.fingerprint .. record.label .. envelope .. body,
-    'PXAT', string.format('%.0f', expiry_of(record)))
-  notify()
-end
-local function next_token(previous)
-  return math.max(previous + 1, now_us)
-end
+${recordLua}
 local record, _, unreadable = read()
 if unreadable or watched then return 0 end
 if not record then

@@ -42,10 +42,21 @@ export interface AdapterSubject {
   readonly name: string
   /** What the platform can't do, by nature and not by the adapter's choice, and why. Its cases are left out. */
   readonly lacks?: Partial<Record<AdapterNeed, string>>
-  /** Serves `handler` for every method and path on a free port of 127.0.0.1, guarded with `options`. */
-  start(options: AdapterOptions, handler: AdapterHandler): Promise<AdapterServer>
+  /**
+   * Serves `handler` for every method and path on a free port of 127.0.0.1, guarded with `options`, and mounted
+   * wrongly where `mount` says so.
+   */
+  start(options: AdapterOptions, handler: AdapterHandler, mount?: AdapterMount): Promise<AdapterServer>
   /** A store without records for each case. Default: `memoryStore()`. */
   createStore?(): Store
+}
+
+/** Mistakes that a case wants made. */
+export interface AdapterMount {
+  /** Two middlewares, each with the options, guard the handler. */
+  readonly twice?: boolean
+  /** Something before the adapter writes a first byte of the answer, and passes the request on. */
+  readonly begun?: boolean
 }
 
 export interface AdapterServer {
@@ -76,6 +87,10 @@ export type AdapterNeed =
   | 'departures'
   /** What answers for a thrown error stands where hapax sees its answer. */
   | 'answers to errors'
+  /** A handler can be guarded twice. */
+  | 'layers'
+  /** Something before hapax can begin an answer and pass the request on. */
+  | 'answers that begin before'
 
 /** One rule of the contract. */
 export interface AdapterCase {
@@ -86,7 +101,7 @@ export interface AdapterCase {
 
 /** What a case works with. Each server has a store of its own, unless the options name one. */
 export interface AdapterKit {
-  start(options: AdapterOptions, handler: AdapterHandler): Promise<AdapterServer>
+  start(options: AdapterOptions, handler: AdapterHandler, mount?: AdapterMount): Promise<AdapterServer>
   createStore(): Store
 }
 

@@ -6,10 +6,14 @@ import { PassThrough, Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Request } from 'express'
+import { idempotency } from '../../../src/adapters/express.ts'
+import { memoryStore } from '../../../src/stores/memory.ts'
 import { deferred } from '../../support/deferred.ts'
-import { expressVersions, serveGuarded } from '../../support/express.ts'
+import { expressVersions, serveBare, serveGuarded } from '../../support/express.ts'
 import { hungUpOn, keyed, retry } from '../../support/hang-up.ts'
 import { jsonOf, RawConnection } from '../../support/raw-http.ts'
+import { storeWith } from '../../support/stores.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hapax-files-'))
 const largeFile = join(folder, 'large.bin')
@@ -19,6 +23,41 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 for (const version of expressVersions) {
   describe(version.name, () => {
+    it('hands a parser the body of a client whose socket is broken, and has not said so yet', async () => {
+      const seen = deferred<unknown>()
+      const broken = deferred()
+      const claimed = deferred()
+      // The claim is granted between the error of the socket and its `close`, which Node ends requests at.
+      const store = storeWith(memoryStore(), {
+        claim: async () => {
+          claimed.resolve()
+          await broken.promise
+        },
+      })
+      const server = await serveBare(
+        version,
+        (req, res) => {
+          seen.resolve(req.body)
+          res.json({})
+        },
+        (req, _res, next) => {
+          req.socket.once('error', () => broken.resolve())
+          next()
+        },
+        idempotency<Request>({ store, scope: false }),
+        version.express.json(),
+      )
+      const connection = await RawConnection.open(server.port)
+      connection.send({
+        headers: [...keyed.headers, ['Content-Type', 'application/json']],
+        body: '{"item":17}',
+      })
+      await claimed.promise
+      connection.reset()
+      expect(await seen.promise).toEqual({ item: 17 })
+      await server.drained()
+    })
+
     it('finishes a pipeline of a file', async () => {
       const { run, server } = await hungUpOn(version, (_req, res) =>
         pipeline(createReadStream(largeFile), res),

@@ -16,10 +16,17 @@ export function expressSubject({
 }): AdapterSubject {
   return {
     name,
-    async start(options, handler) {
+    async start(options, handler, mount) {
       const app = create()
       // A stack trace would make error bodies differ from run to run, and the console noisy.
       app.set('env', 'test')
+      if (mount?.begun) {
+        app.use((_req, res, next) => {
+          res.write('begun ')
+          next()
+        })
+      }
+      if (mount?.twice) app.use(idempotency<Request>(options))
       app.use(idempotency<Request>(options), create.raw({ type: () => true, limit: '32mb' }))
       app.use((req, res, next) => {
         const run = async (): Promise<void> =>

@@ -8,10 +8,17 @@ import { running } from './serve.ts'
 /** Fastify as the adapter contract drives it. */
 export const fastifySubject: AdapterSubject = {
   name: 'Fastify 5',
-  async start(options, handler) {
+  async start(options, handler, mount) {
     const app = fastify({ bodyLimit: 32 * 1024 * 1024 })
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    if (mount?.begun) {
+      app.addHook('onRequest', (_request, reply, next) => {
+        reply.raw.write('begun ')
+        next()
+      })
+    }
+    if (mount?.twice) await app.register(idempotency, headerReader<FastifyRequest>(options))
     await app.register(idempotency, headerReader<FastifyRequest>(options))
     app.all('/*', async (request, reply) => {
       const answer = await handler({

@@ -13,6 +13,7 @@ type Serve = (handle: (request: Request) => Promise<Response>) => Promise<Adapte
 /** What the types of fetch can't do, wherever they are. */
 export const fetchLacks: Partial<Record<AdapterNeed, string>> = {
   'repeated lines': 'the Headers of fetch join repeated lines of one name',
+  'answers that begin before': 'an answer of fetch begins when its handler has returned it',
 }
 
 /** A plain fetch handler on a runtime's server, as the adapter contract drives it. */
@@ -20,18 +21,17 @@ export function fetchOn(name: string, serve: Serve, lacks: AdapterSubject['lacks
   return {
     name,
     lacks: { ...fetchLacks, 'answers to errors': 'the runtime answers for a handler that throws', ...lacks },
-    start(options, handler) {
-      const guarded = withIdempotency(
-        async (request) => {
-          const answer = await handler({
-            idempotency: request.idempotency,
-            header: (line) => request.headers.get(line) ?? undefined,
-            body: async () => Buffer.from(await request.arrayBuffer()),
-          })
-          return responseOf(answer)
-        },
-        readersOf<Request>(options, ({ headers }) => headers),
-      )
+    start(options, handler, mount) {
+      const readers = readersOf<Request>(options, ({ headers }) => headers)
+      const answering = withIdempotency(async (request) => {
+        const answer = await handler({
+          idempotency: request.idempotency,
+          header: (line) => request.headers.get(line) ?? undefined,
+          body: async () => Buffer.from(await request.arrayBuffer()),
+        })
+        return responseOf(answer)
+      }, readers)
+      const guarded = mount?.twice ? withIdempotency(answering, readers) : answering
       return serve(async (request) => {
         try {
           return await guarded(request)

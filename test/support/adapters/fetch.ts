@@ -14,16 +14,18 @@ export const fetchSubject: AdapterSubject = fetchOn('fetch', servedBy(serve))
 export const honoSubject: AdapterSubject = honoOn('Hono 4', servedBy(serve))
 
 export function honoOn(name: string, served: ReturnType<typeof servedBy>): AdapterSubject {
-  return { name, lacks: fetchLacks, start: (options, handler) => startHono(served, options, handler) }
+  return { name, lacks: fetchLacks, start: (...given) => startHono(served, ...given) }
 }
 
 function startHono(
   served: ReturnType<typeof servedBy>,
-  ...[options, handler]: Parameters<AdapterSubject['start']>
+  ...[options, handler, mount]: Parameters<AdapterSubject['start']>
 ): Promise<AdapterServer> {
   const app = new Hono()
   app.onError((_error, c) => c.text('broken', 500))
-  app.use(idempotency(readersOf<Context>(options, (c) => c.req.raw.headers)))
+  const readers = readersOf<Context>(options, (c) => c.req.raw.headers)
+  if (mount?.twice) app.use(idempotency(readers))
+  app.use(idempotency(readers))
   app.all('*', async (c) => {
     const answer = await handler({
       idempotency: c.get('idempotency'),

@@ -11,10 +11,17 @@ export function koaSubject(name: string, Application: typeof Koa): AdapterSubjec
   return {
     name,
     lacks: { 'streams that outlive clients': 'Koa destroys the stream of a body when the connection closes' },
-    async start(options, handler) {
+    async start(options, handler, mount) {
       const app = new Application()
       // Else it prints each error that a case throws.
       app.silent = true
+      if (mount?.begun) {
+        app.use((ctx, next) => {
+          ctx.res.write('begun ')
+          return next()
+        })
+      }
+      if (mount?.twice) app.use(idempotency<Koa.Context>(headerReader(options)))
       app.use(idempotency<Koa.Context>(headerReader(options)))
       app.use(async (ctx) => {
         const answer = await handler({

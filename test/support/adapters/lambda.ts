@@ -14,22 +14,22 @@ export function lambdaSubject(format: PayloadFormat): AdapterSubject {
     name: `Lambda, payload format ${format}`,
     lacks: {
       'repeated lines': 'payload format 2.0 has one value for each name, and the Headers of fetch join lines',
+      'answers that begin before': 'a function returns its answer whole',
       streams: 'a function returns its answer whole',
       departures: 'Lambda does not tell a function that the client has left',
       'answers to errors': 'the gateway answers for a function that failed',
     },
-    start(options, handler) {
-      const guarded = withIdempotency(
-        async (event) => {
-          const answer = await handler({
-            idempotency: event.idempotency,
-            header: (name) => headersOf(event).get(name) ?? undefined,
-            body: async () => Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
-          })
-          return resultOf(format, answer)
-        },
-        readersOf<LambdaEvent>(options, headersOf),
-      )
+    start(options, handler, mount) {
+      const readers = readersOf<LambdaEvent>(options, headersOf)
+      const answering = withIdempotency(async (event) => {
+        const answer = await handler({
+          idempotency: event.idempotency,
+          header: (name) => headersOf(event).get(name) ?? undefined,
+          body: async () => Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
+        })
+        return resultOf(format, answer)
+      }, readers)
+      const guarded = mount?.twice ? withIdempotency(answering, readers) : answering
       return listen(gateway(format, guarded))
     },
   }

@@ -16,7 +16,7 @@ import { NestFactory } from '@nestjs/core'
 import { ExpressAdapter } from '@nestjs/platform-express'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { FastifyInstance } from 'fastify'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Idempotent, IdempotencyModule } from '../../../src/adapters/nest.ts'
 import type { RequestIdempotency } from '../../../src/http/request-idempotency.ts'
 import type { AdapterSubject } from '../../../src/testing/adapter.ts'
@@ -41,7 +41,7 @@ export function nestSubject(platform: keyof typeof platforms): AdapterSubject {
               'Nest parses bodies before hapax sees them, and on Fastify its parsers undo no Content-Encoding',
           }
         : {},
-    async start(options, handler) {
+    async start(options, handler, mount) {
       class EverythingController {
         async answer(request: NestRequest, response: NestResponse): Promise<unknown> {
           const answer = await handler({
@@ -76,8 +76,16 @@ export function nestSubject(platform: keyof typeof platforms): AdapterSubject {
       const app = await createApp(
         platform,
         [EverythingController],
-        IdempotencyModule.forRoot(headerReader<IncomingMessage>(options)),
+        ...Array.from({ length: mount?.twice ? 2 : 1 }, () =>
+          IdempotencyModule.forRoot(headerReader<IncomingMessage>(options)),
+        ),
       )
+      if (mount?.begun) {
+        app.use((_request: IncomingMessage, response: ServerResponse, next: () => void) => {
+          response.write('begun ')
+          next()
+        })
+      }
       if (platform === 'Fastify') takeEveryType(app)
       await app.listen(0, '127.0.0.1')
       return running(app.getHttpServer())

@@ -10,9 +10,9 @@ import { listen } from './serve.ts'
 /** Bare node:http as the adapter contract drives it. */
 export const nodeSubject: AdapterSubject = {
   name: 'node:http',
-  async start(options, handler) {
+  async start(options, handler, mount) {
     const once = idempotency(headerReader(options))
-    const guarded = once(async (request, response) => {
+    const answering = once(async (request, response) => {
       const answer = await handler({
         idempotency: request.idempotency,
         header: (name) => request.headers[name]?.toString(),
@@ -20,7 +20,11 @@ export const nodeSubject: AdapterSubject = {
       })
       await answerWith(response, answer)
     })
+    const guarded = mount?.twice
+      ? idempotency(headerReader(options))((request, response) => answering(request, response))
+      : answering
     return listen((request, response) => {
+      if (mount?.begun) response.write('begun ')
       guarded(request, response).catch(() => {
         response.statusCode = 500
         response.end('broken')

@@ -51,8 +51,10 @@ end
 
 local TOMBSTONES = { ['too-large'] = true, ['cut-short'] = true, ['not-serializable'] = true, ['store-refused'] = true }
 
--- The parser here refuses halves of surrogate pairs, which the store reads.
+-- The parser here refuses halves of surrogate pairs, which the store reads, and takes control characters, which it
+-- does not.
 local function parsed(json)
+  if string.find(json, '[%z\1-\31]') then return nil end
   local ok, value = pcall(cjson.decode, (string.gsub(json, '\\u[dD][89a-fA-F]%x%x', '\\n')))
   return ok and type(value) == 'table' and value or nil
 end
