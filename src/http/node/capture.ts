@@ -106,7 +106,7 @@ class ResponseCapture implements MethodsOfResponse {
       throw headersSentError('write')
     }
     if (headers !== undefined) applyHeaders(this.#response, headers)
-    this.#commitHead(status, reason ?? this.#response.statusMessage)
+    this.#commitHead(status, reason ?? reasonSet(this.#response))
     return this.#response
   }
 
@@ -353,6 +353,11 @@ class ResponseCapture implements MethodsOfResponse {
   #endDetached(callback: Callback | undefined): void {
     endDetached(this.#response, { emit: this.#original.emit, finished: !this.#gaveUp, callback })
   }
+}
+
+/** HTTP/2 has no such thing, and Node warns whoever asks for it. */
+function reasonSet(response: ServerResponse): string | undefined {
+  return response.req.httpVersionMajor > 1 ? undefined : response.statusMessage
 }
 
 /** By the prototype's getter: deleting the one on the response would make it slow for Node's own code. */

@@ -168,10 +168,14 @@ function readWhole(request: IncomingMessage, maxBytes: number): Promise<RequestB
   })
 }
 
-/** Requests of Fastify's `inject` are streams of their own kind, and have no `complete`. */
-function isComplete(request: { readonly complete?: boolean }): boolean {
+/**
+ * Requests of Fastify's `inject` are streams of their own kind, and have no `complete`; those of HTTP/2 say it only once
+ * they have said `end`.
+ */
+function isComplete(request: { readonly complete?: boolean; readonly httpVersionMajor?: number }): boolean {
   const state: { readonly ended?: boolean } | undefined = Reflect.get(request, '_readableState')
-  return request.complete ?? state?.ended === true
+  if (request.complete === undefined || request.httpVersionMajor === 2) return state?.ended === true
+  return request.complete
 }
 
 /** An empty stream has said `end` by now and can't say it again, so each that listens for it later is told. */
