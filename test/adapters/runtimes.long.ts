@@ -1,23 +1,73 @@
-// The adapter contract of hapax/fetch in Bun and in Deno, on their own servers: client, handlers and server run there.
+// The adapter contract of hapax/fetch in Bun and in Deno, on their own servers, and on the older releases of Node that
+// hapax supports: client, handlers and server run there.
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { beforeAll, expect, test } from 'vitest'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { nodeBinary } from '../support/node-binary.ts'
 
 const run = promisify(execFile)
 const folder = fileURLToPath(new URL('../../tools/runtimes', import.meta.url))
 
-beforeAll(async () => {
-  await run('npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: folder })
-}, 240_000)
+describe('with servers of their own', () => {
+  beforeAll(async () => {
+    await run('npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: folder })
+  }, 240_000)
 
-test.each([
-  ['Bun', 'bun', []],
-  ['Deno', 'deno', ['run', '--allow-all']],
-])('%s keeps the contract', async (_, program, flags) => {
-  const { stdout } = await run(`${folder}/node_modules/.bin/${program}`, [...flags, 'contract.ts'], {
-    cwd: folder,
-  }).catch((error: { stdout: string }) => error)
-  // What failed stands before it.
-  expect(stdout).toMatch(/^\d{3} passed, 0 failed\n$/)
+  test.each([
+    ['Bun', 'bun', []],
+    ['Deno', 'deno', ['run', '--allow-all']],
+  ])('%s keeps the contract', async (_, program, flags) => {
+    expectToFail([], await printed(`${folder}/node_modules/.bin/${program}`, [...flags, 'contract.ts']))
+  })
 })
+
+describe('older releases of Node, on @hono/node-server', () => {
+  let scratch: string
+  beforeAll(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'hapax-runtimes-'))
+    // They can't strip types.
+    await build({
+      entryPoints: [join(folder, 'node.ts')],
+      outfile: join(scratch, 'contract.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+    })
+  })
+  afterAll(() => rm(scratch, { recursive: true }))
+
+  test.each([
+    [
+      '20.19.6',
+      // On Node 20 that server closes a connection half a second after a body of which a part was left unread, with
+      // hapax and without: the 413 arrives, the next request on the connection does not.
+      ['same key, same request > answers 413 to a body that is too large (chunked), before any claim'],
+    ],
+    ['22.14.0', []],
+  ])(
+    'Node %s breaks the contract only where its server does',
+    async (version, known) => {
+      const node = await nodeBinary(version)
+      expectToFail(known, await printed(node, [join(scratch, 'contract.mjs')]))
+    },
+    240_000,
+  )
+})
+
+async function printed(program: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await run(program, args, { cwd: folder }).catch((error: { stdout: string }) => error)
+  return stdout
+}
+
+/** That these cases failed and no others, of the more than a hundred that ran. */
+function expectToFail(cases: readonly string[], output: string): void {
+  const failed = Array.from(output.matchAll(/^FAILED adapter contract: fetch > (.*)$/gm), ([, name]) => name)
+  expect(failed, output).toEqual(cases)
+  expect(output.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^\\d{3} passed, ${cases.length} failed$`))
+}
