@@ -1,5 +1,5 @@
 import { ReadableStream } from 'node:stream/web'
-import { withIdempotency } from '../../../src/adapters/fetch.ts'
+import { type FetchOptions, withIdempotency } from '../../../src/adapters/fetch.ts'
 import type {
   AdapterAnswer,
   AdapterNeed,
@@ -8,7 +8,10 @@ import type {
 } from '../../../src/testing/adapter.ts'
 import { readersOf } from './header-reader.ts'
 
-type Serve = (handle: (request: Request) => Promise<Response>) => Promise<AdapterServer>
+/** What the runtime passes besides the request goes on to `waitUntil`. */
+type Handle = (request: Request, ...context: unknown[]) => Promise<Response>
+
+type Serve = (handle: Handle) => Promise<AdapterServer>
 
 /** What the types of fetch can't do, wherever they are. */
 export const fetchLacks: Partial<Record<AdapterNeed, string>> = {
@@ -17,12 +20,17 @@ export const fetchLacks: Partial<Record<AdapterNeed, string>> = {
 }
 
 /** A plain fetch handler on a runtime's server, as the adapter contract drives it. */
-export function fetchOn(name: string, serve: Serve, lacks: AdapterSubject['lacks'] = {}): AdapterSubject {
+export function fetchOn(
+  name: string,
+  serve: Serve,
+  lacks: AdapterSubject['lacks'] = {},
+  own: Pick<FetchOptions, 'waitUntil'> = {},
+): AdapterSubject {
   return {
     name,
     lacks: { ...fetchLacks, 'answers to errors': 'the runtime answers for a handler that throws', ...lacks },
     start(options, handler, mount) {
-      const readers = readersOf<Request>(options, ({ headers }) => headers)
+      const readers = { ...readersOf<Request>(options, ({ headers }) => headers), ...own }
       const answering = withIdempotency(async (request) => {
         const answer = await handler({
           idempotency: request.idempotency,
@@ -31,10 +39,10 @@ export function fetchOn(name: string, serve: Serve, lacks: AdapterSubject['lacks
         })
         return responseOf(answer)
       }, readers)
-      const guarded = mount?.twice ? withIdempotency(answering, readers) : answering
-      return serve(async (request) => {
+      const guarded: Handle = mount?.twice ? withIdempotency(answering, readers) : answering
+      return serve(async (request, ...context) => {
         try {
-          return await guarded(request)
+          return await guarded(request, ...context)
         } catch {
           return new Response('broken', { status: 500 })
         }
