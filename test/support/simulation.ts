@@ -43,6 +43,8 @@ export class Simulation {
   readonly #disturbed = new Set<Rig>()
   #undecided = 0
   #crashed = false
+  /** Processes that crashed: what one told before it did is not forgotten. */
+  readonly #dead: Rig[] = []
   #lastBody = 0
   /** A broken promise that came to light in a reaction, for the script to fail on. */
   #violation: unknown
@@ -91,6 +93,7 @@ export class Simulation {
       case 'crash':
         stop(rig)
         this.#crashed = true
+        this.#dead.push(rig)
         this.#processes[action.process % this.#processes.length] = this.#start(rig)
     }
   }
@@ -258,8 +261,7 @@ export class Simulation {
   }
 
   #wasDeferred(key: string): boolean {
-    const rigs = new Set([...this.#processes, ...this.#runs.map(({ rig }) => rig)])
-    return [...rigs].some((rig) => eventsOf(rig, 'record-deferred').some((event) => event.key === key))
+    return [...this.#processes, ...this.#dead].some((rig) => eventsOf(rig, 'record-deferred').some((event) => event.key === key))
   }
 
   #body(): string {
