@@ -261,7 +261,9 @@ export class Simulation {
   }
 
   #wasDeferred(key: string): boolean {
-    return [...this.#processes, ...this.#dead].some((rig) => eventsOf(rig, 'record-deferred').some((event) => event.key === key))
+    return [...this.#processes, ...this.#dead].some((rig) =>
+      eventsOf(rig, 'record-deferred').some((event) => event.key === key),
+    )
   }
 
   #body(): string {
