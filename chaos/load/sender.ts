@@ -5,6 +5,12 @@ import type { Timeline } from './timeline.ts'
 
 const attemptTimeoutMs = 2_000
 
+interface Heard {
+  readonly word: Word
+  /** The same answer, for whoever wants to read it. */
+  readonly response: Response
+}
+
 export class Sender {
   readonly words = new Map<Word, number>()
   readonly #ports: readonly number[]
@@ -22,12 +28,12 @@ export class Sender {
 
   /** One request for the intent, to one server; a random one, as a load balancer's choice looks from outside. */
   async send(intent: Intent, port = this.#anyPort()): Promise<Word> {
-    const response = await this.#attempt(intent, port, {
+    const heard = await this.#attempt(intent, port, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'Idempotency-Key': `"${intent.key}"` },
       body: JSON.stringify({ marker: intent.marker }),
     }).catch(() => undefined)
-    return response === undefined ? 'no-answer' : wordOf(response.status, await response.text())
+    return heard?.word ?? 'no-answer'
   }
 
   /** The intent by this project's own client, which decides by itself what to send again. */
@@ -36,7 +42,7 @@ export class Sender {
       deadline: '6s',
       retries: 10,
       newKey: () => intent.key,
-      fetch: (_input, init) => this.#attempt(intent, this.#anyPort(), init),
+      fetch: async (_input, init) => (await this.#attempt(intent, this.#anyPort(), init)).response,
     })
     const request = {
       method: 'POST',
@@ -46,7 +52,7 @@ export class Sender {
     await client.fetch('http://127.0.0.1/orders', request).catch(() => undefined)
   }
 
-  async #attempt(intent: Intent, port: number, init: RequestInit | undefined): Promise<Response> {
+  async #attempt(intent: Intent, port: number, init: RequestInit | undefined): Promise<Heard> {
     this.requests += 1
     if (intent.requests > 0) this.duplicates += 1
     intent.requests += 1
@@ -57,8 +63,10 @@ export class Sender {
       const response = await fetch(`http://127.0.0.1:${port}/orders`, { ...init, signal })
       const text = await response.text()
       this.slowestAnswerMs = Math.max(this.slowestAnswerMs, performance.now() - startMs)
-      this.#hear(intent, wordOf(response.status, text), text)
-      return new Response(text, { status: response.status, headers: response.headers })
+      const { status, headers } = response
+      const word = wordOf(status, text)
+      this.#hear(intent, word, text)
+      return { word, response: new Response(text, { status, headers }) }
     } catch (error) {
       this.#count('no-answer')
       throw error

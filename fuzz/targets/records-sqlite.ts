@@ -2,31 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { columns as recordColumns } from '../../src/stores/sqlite/rows.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
 import { changesIn, type ColumnChange, columnCorpus } from '../records/columns.ts'
 import { openRecords, type Place } from '../records/damage.ts'
 import type { FuzzTarget } from '../target.ts'
 
-const columns = [
-  'format',
-  'state',
-  'owner',
-  'token',
-  'attempt',
-  'expires_at_ms',
-  'recovery',
-  'retain_ms',
-  'retain_unknown_ms',
-  'fingerprint',
-  'since_ms',
-  'lease_until_ms',
-  'takeover',
-  'failed',
-  'label',
-  'steps',
-  'response',
-  'body',
-]
+// Under another id it would be another record.
+const columns = recordColumns.filter((name) => name !== 'id')
 
 const values = {
   format: ['0', '1', '2'],

@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander'
 import * as mysqlErrors from '../stores/mysql/errors.ts'
 import * as mysqlTables from '../stores/mysql/migrate.ts'
+import { systemClock } from '../core/clock.ts'
+import { Deadline } from '../core/deadline.ts'
 import { withConnection } from '../stores/mysql/session.ts'
 import { databaseOf } from '../stores/postgres/database.ts'
 import { storeError } from '../stores/postgres/errors.ts'
@@ -66,7 +68,7 @@ const longestMigrationMs = 600_000
 async function migrateMysql(store: string): Promise<void> {
   const { pool, close } = await connectMysql(store.replace(/^mariadb:/, 'mysql:'))
   try {
-    await withConnection(pool, { answerTimeoutMs: longestMigrationMs }, mysqlTables.migrate)
+    await withConnection(pool, new Deadline(systemClock, longestMigrationMs), mysqlTables.migrate)
     process.stdout.write('The tables are up to date.\n')
   } catch (error) {
     throw mysqlErrors.storeError(error)

@@ -154,24 +154,21 @@ export class StoreAccess {
   }
 
   /** Tries again within the time-out of one operation: for writes that say the same, however often they arrive. */
-  async #insisted<T>(perform: () => Promise<T>): Promise<T> {
+  #insisted<T>(perform: () => Promise<T>): Promise<T> {
     const { clock, storeTimeoutMs } = this.#settings
     const untilMs = clock.monotonic() + storeTimeoutMs
-    const letProcessEnd = keepProcessAlive()
     const insist = async (pauseMs: number): Promise<T> => {
       try {
         return await perform()
       } catch (error) {
         if (clock.monotonic() + pauseMs >= untilMs) throw error
+        const letProcessEnd = keepProcessAlive()
         await new Promise<void>((resolve) => void clock.setTimer(resolve, pauseMs))
+        letProcessEnd()
         return insist(2 * pauseMs)
       }
     }
-    try {
-      return await this.#deadline.bound(insist(firstPauseMs))
-    } finally {
-      letProcessEnd()
-    }
+    return this.#deadline.bound(insist(firstPauseMs))
   }
 
   #bounded<T>(operation: StoreOperation, perform: () => Promise<T>): Promise<T> {

@@ -1,3 +1,5 @@
+import { systemClock } from '../core/clock.ts'
+import { Deadline } from '../core/deadline.ts'
 import { duration, flag, readOptions } from '../core/option-readers.ts'
 import type { Store } from '../core/store.ts'
 import type { Duration } from '../protocol/duration.ts'
@@ -66,9 +68,9 @@ const optionReaders = {
 }
 
 function openStore(pool: MysqlPool, settings: Settings): Store {
-  const limits = { answerTimeoutMs: settings.answerTimeout }
-  const session = new Session(pool, limits, async () => {
-    cells.settle(await withConnection(pool, { answerTimeoutMs: 60_000 }, (query) => prepare(query, settings)))
+  const deadline = new Deadline(systemClock, settings.answerTimeout)
+  const session = new Session(pool, deadline, async () => {
+    cells.settle(await withConnection(pool, preparation, (query) => prepare(query, settings)))
     reaper.start()
   })
   const cells = new MysqlCells(session, settings.lockTimeout)
@@ -76,7 +78,7 @@ function openStore(pool: MysqlPool, settings: Settings): Store {
     reap: (count) => cells.reap(count),
     check: async () => {
       try {
-        await withConnection(pool, limits, requireTables)
+        await withConnection(pool, deadline, requireTables)
       } catch (error) {
         // A newer release may have shut this one out while it runs.
         session.prepareAgain()
@@ -92,6 +94,9 @@ function openStore(pool: MysqlPool, settings: Settings): Store {
     onClose: () => reaper.stop(),
   })
 }
+
+/** Changing the tables takes longer than an answer may. */
+const preparation = new Deadline(systemClock, 60_000)
 
 async function prepare(query: Query, settings: Settings): Promise<ServerSettings> {
   if (settings.migrate) await migrate(query)

@@ -28,6 +28,7 @@ if (server !== undefined) {
     ['steps of no known kind', `step_texts = '{"[]","[]"}'`, /steps/],
     ['steps that are not there', `step_texts = '{NULL,NULL}'`, /step_texts/],
     ['a token that no later one is above', 'token = 9223372036854775807', /token/],
+    ['a token whose successor is no exact number', 'token = 9007199254740991', /token/],
   ])('%s: a run is never granted', async (_, assignments, reason) => {
     const { id } = await releasedWithSteps(store)
     await damage(id, assignments)
@@ -49,6 +50,18 @@ if (server !== undefined) {
     expect((await store.renew([damaged, other]))[1]).toBe('renewed')
     // The true outcome is worth more than what stood there.
     expect(await store.complete(damaged, answered(kept('x')))).toBe('written')
+  })
+
+  test('the largest token that can be read can be followed by one more', async () => {
+    const { id } = await releasedWithSteps(store)
+    await damage(id, 'token = 9007199254740990')
+    expect(await store.inspect?.get(id)).toMatchObject({ state: 'released' })
+    expect(await store.claim(requestFor(id, withRecovery('rerun')))).toMatchObject({
+      kind: 'claimed',
+      token: 9_007_199_254_740_991,
+    })
+    expect(await store.inspect?.get(id)).toMatchObject({ state: 'unreadable' })
+    expect(await store.claim(requestFor(id, withRecovery('rerun')))).toMatchObject({ kind: 'unreadable' })
   })
 
   test('the last number of an attempt that the column holds may be exceeded', async () => {

@@ -1,8 +1,9 @@
 import { nameAndMessage } from '../../core/errors.ts'
-import type { IdempotencyRecord, RecordPolicy, RecoveryMode } from '../../core/record.ts'
+import type { IdempotencyRecord, RecordPolicy } from '../../core/record.ts'
 import { asciiJson } from './ascii.ts'
 import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from './envelope.ts'
 import { type Fields, integer, isFields, number, oneOf, text } from './fields.ts'
+import { recordOf, recoveryModes, sinceMsOf } from './record-states.ts'
 import { decodeSteps, encodeSteps } from './steps.ts'
 
 /** The format that this release writes, and the newest that it reads. */
@@ -31,7 +32,7 @@ export function encodeRecord(record: IdempotencyRecord): EncodedRecord {
     attempt,
     policy,
     fingerprint,
-    sinceMs: sinceMs(record),
+    sinceMs: sinceMsOf(record),
     ...(label && { label: encodeLabel(label) }),
     ...(record.state === 'running' && { takeover: record.takeover }),
     ...(record.state === 'completed' && { failed: record.failed }),
@@ -66,70 +67,34 @@ export function decodeRecord(stored: Fields): Decoded {
     }
     const detail: unknown = JSON.parse(text(stored, 'detail'))
     if (!isFields(detail)) throw new Error('its detail is not an object.')
-    return { kind: 'record', record: recordOf(stored, detail) }
+    return { kind: 'record', record: recordIn(stored, detail) }
   } catch (error) {
     return { kind: 'unreadable', reason: `It is damaged: ${nameAndMessage(error).message}` }
   }
 }
 
-function recordOf(stored: Fields, detail: Fields): IdempotencyRecord {
-  const state = text(stored, 'state')
-  const base = {
-    id: text(detail, 'id'),
-    owner: text(detail, 'owner'),
-    token: integer(stored, 'token'),
-    attempt: integer(detail, 'attempt'),
-    policy: decodePolicy(detail['policy']),
-    ...(detail['label'] !== undefined && { label: decodeLabel(text(detail, 'label')) }),
-    expiresAtMs: number(stored, 'expiresAtMs'),
-  }
-  if (state === 'released' && detail['fingerprint'] === null) return { ...base, state, fingerprint: null }
-  const fingerprint = text(detail, 'fingerprint')
-  const remembered = detail['steps'] === undefined ? {} : { steps: decodeSteps(text(detail, 'steps')) }
-  switch (state) {
-    case 'released':
-      return { ...base, state, fingerprint, ...remembered }
-    case 'unknown':
-      return { ...base, state, fingerprint, ...remembered, sinceMs: number(detail, 'sinceMs') }
-    case 'running':
-      return {
-        ...base,
-        state,
-        fingerprint,
-        ...remembered,
-        claimedAtMs: number(detail, 'sinceMs'),
-        leaseUntilMs: number(stored, 'leaseUntilMs'),
-        takeover: truth(detail, 'takeover'),
-      }
-    case 'completed':
-      return {
-        ...base,
-        state,
-        fingerprint,
-        ...remembered,
-        completedAtMs: number(detail, 'sinceMs'),
-        failed: truth(detail, 'failed'),
-        response: decodeResponse(text(detail, 'response'), stored['body']),
-      }
-    default:
-      throw new Error(`there is no state ${JSON.stringify(state)}.`)
-  }
+function recordIn(stored: Fields, detail: Fields): IdempotencyRecord {
+  const { label, fingerprint, steps } = detail
+  return recordOf({
+    base: {
+      id: text(detail, 'id'),
+      owner: text(detail, 'owner'),
+      token: integer(stored, 'token'),
+      attempt: integer(detail, 'attempt'),
+      policy: decodePolicy(detail['policy']),
+      ...(label !== undefined && { label: decodeLabel(text(detail, 'label')) }),
+      expiresAtMs: number(stored, 'expiresAtMs'),
+    },
+    state: text(stored, 'state'),
+    fingerprint: fingerprint === null ? null : text(detail, 'fingerprint'),
+    steps: () => (steps === undefined ? undefined : decodeSteps(text(detail, 'steps'))),
+    sinceMs: () => number(detail, 'sinceMs'),
+    leaseUntilMs: () => number(stored, 'leaseUntilMs'),
+    takeover: () => truth(detail, 'takeover'),
+    failed: () => truth(detail, 'failed'),
+    response: () => decodeResponse(text(detail, 'response'), stored['body']),
+  })
 }
-
-function sinceMs(record: IdempotencyRecord): number | null {
-  switch (record.state) {
-    case 'running':
-      return record.claimedAtMs
-    case 'completed':
-      return record.completedAtMs
-    case 'unknown':
-      return record.sinceMs
-    case 'released':
-      return null
-  }
-}
-
-const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
 
 function decodePolicy(policy: unknown): RecordPolicy {
   if (!isFields(policy)) throw new Error('its policy is not an object.')

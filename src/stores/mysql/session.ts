@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Deadline, DeadlineExceeded } from '../../core/deadline.ts'
 import { IdempotencyError } from '../../core/errors.ts'
 import { Gate } from '../remote/gate.ts'
 import type { MysqlConnection, MysqlPool } from './clients.ts'
@@ -15,10 +16,6 @@ export interface Reply {
 
 export type Check = (reply: Reply) => void
 
-export interface SessionSettings {
-  readonly answerTimeoutMs: number
-}
-
 const mostTries = 10
 
 /** Flags of the protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html */
@@ -28,15 +25,15 @@ const autocommit = 2
 /** Runs statements, each in a transaction of its own, once the tables are there. */
 export class Session {
   readonly #pool: MysqlPool
-  readonly #settings: SessionSettings
+  readonly #deadline: Deadline
   readonly #prepare: () => Promise<void>
   readonly #gate = new Gate('MySQL')
   #prepared: Promise<void> | undefined
 
   /** @param prepare Called before the first statement, and again after it failed. */
-  constructor(pool: MysqlPool, settings: SessionSettings, prepare: () => Promise<void>) {
+  constructor(pool: MysqlPool, deadline: Deadline, prepare: () => Promise<void>) {
     this.#pool = pool
-    this.#settings = settings
+    this.#deadline = deadline
     this.#prepare = prepare
   }
 
@@ -70,7 +67,7 @@ export class Session {
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#gate.pass(() =>
-          withConnection(this.#pool, this.#settings, async (query) => {
+          withConnection(this.#pool, this.#deadline, async (query) => {
             const reply = await query(sql, values)
             check(reply)
             return reply
@@ -89,18 +86,18 @@ export type Query = (sql: string, values?: readonly SqlValue[]) => Promise<Reply
 /** A connection that failed otherwise than by a refusal of the server, or answers nothing, is closed. */
 export async function withConnection<T>(
   pool: MysqlPool,
-  { answerTimeoutMs }: SessionSettings,
+  deadline: Deadline,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
   const connection = await pool.getConnection()
   try {
-    const result = await within(answerTimeoutMs, work(queryOf(connection)))
+    const result = await deadline.bound(work(queryOf(connection)))
     connection.release()
     return result
   } catch (error) {
     if (isRefusal(error)) connection.release()
     else connection.destroy()
-    throw error
+    throw error instanceof DeadlineExceeded ? new Error('no answer in time.', { cause: error }) : error
   }
 }
 
@@ -144,13 +141,4 @@ export function insideTransaction(): IdempotencyError {
 function isRefusal(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('sqlState' in error)) return false
   return !('fatal' in error && error.fatal === true)
-}
-
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms.`)), limitMs)
-    timer.unref()
-  })
-  return Promise.race([work, limit]).finally(() => clearTimeout(timer))
 }

@@ -58,6 +58,12 @@ function encodeHeaders(headers: HeaderList): string[] {
   return headers.flat().map(encodeText)
 }
 
+/**
+ * The largest whose successor JavaScript still holds exactly: a record with a larger one is damaged, and can't be read,
+ * since the claim after it could not be fenced.
+ */
+export const largestToken = Number.MAX_SAFE_INTEGER - 1
+
 /** Spans of up to 4,000 years, which Postgres can add to any time of ours. */
 export const longestMs = 2 ** 47
 

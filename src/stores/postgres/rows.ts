@@ -3,14 +3,14 @@ import type {
   HeaderList,
   IdempotencyRecord,
   RecordPolicy,
-  RecoveryMode,
   StepRecord,
   StoredResponse,
   TombstoneReason,
 } from '../../core/record.ts'
+import { recordOf, recoveryModes } from '../encoding/record-states.ts'
 import { decodeStep } from '../encoding/steps.ts'
 import { decodeText } from '../encoding/ascii.ts'
-import { decodeFingerprint, noBytes } from './encoding.ts'
+import { decodeFingerprint, largestToken, noBytes } from './encoding.ts'
 
 /** The format that this release writes, and the newest that it reads. */
 const recordFormat = 1
@@ -45,41 +45,34 @@ export function findIn(fields: Fields | undefined, body: Buffer, nowMs: number):
 }
 
 function decodeRecord(fields: Fields, body: Buffer): IdempotencyRecord {
-  const key = fields['label_key']
-  const label =
-    key === null ? undefined : { key: text(fields, 'label_key'), scope: text(fields, 'label_scope') }
-  const base = {
-    id: text(fields, 'id'),
-    owner: text(fields, 'owner'),
-    token: integer(fields, 'token'),
-    attempt: integer(fields, 'attempt'),
-    policy: decodePolicy(fields),
-    ...(label && { label }),
-    expiresAtMs: number(fields, 'expires_at_ms'),
-  }
-  const state = text(fields, 'state')
-  if (state === 'released' && fields['fingerprint'] === null) return { ...base, state, fingerprint: null }
-  const fingerprint = decodeFingerprint(texts(fields, 'fingerprint'))
-  const sinceMs = number(fields, 'since_ms')
-  const steps = decodeSteps(fields)
-  const remembered = steps && { steps }
-  switch (state) {
-    case 'released':
-      return { ...base, state, fingerprint, ...remembered }
-    case 'unknown':
-      return { ...base, state, fingerprint, ...remembered, sinceMs }
-    case 'running': {
-      const leaseUntilMs = number(fields, 'lease_until_ms')
-      const takeover = fields['takeover'] !== null
-      return { ...base, state, fingerprint, ...remembered, claimedAtMs: sinceMs, leaseUntilMs, takeover }
-    }
-    case 'completed': {
-      const [failed, response] = [fields['failed'] === true, decodeResponse(fields, body)]
-      return { ...base, state, fingerprint, ...remembered, completedAtMs: sinceMs, failed, response }
-    }
-    default:
-      throw new Error(`there is no state ${JSON.stringify(state)}.`)
-  }
+  const { label_key: key, fingerprint } = fields
+  // Checked in every state that has it in its column, though a released record does not tell it.
+  const sinceMs = fingerprint === null ? Number.NaN : number(fields, 'since_ms')
+  return recordOf({
+    base: {
+      id: text(fields, 'id'),
+      owner: text(fields, 'owner'),
+      token: tokenIn(fields),
+      attempt: integer(fields, 'attempt'),
+      policy: decodePolicy(fields),
+      ...(key !== null && { label: { key: text(fields, 'label_key'), scope: text(fields, 'label_scope') } }),
+      expiresAtMs: number(fields, 'expires_at_ms'),
+    },
+    state: text(fields, 'state'),
+    fingerprint: fingerprint === null ? null : decodeFingerprint(texts(fields, 'fingerprint')),
+    steps: () => decodeSteps(fields),
+    sinceMs: () => sinceMs,
+    leaseUntilMs: () => number(fields, 'lease_until_ms'),
+    takeover: () => fields['takeover'] !== null,
+    failed: () => fields['failed'] === true,
+    response: () => decodeResponse(fields, body),
+  })
+}
+
+function tokenIn(fields: Fields): number {
+  const token = integer(fields, 'token')
+  if (token <= largestToken) return token
+  throw new Error('token is too large.')
 }
 
 /** Absent where there are none. */
@@ -105,8 +98,6 @@ const tombstoneReasons: readonly TombstoneReason[] = [
   'not-serializable',
   'store-refused',
 ]
-
-const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
 
 function decodePolicy(fields: Fields): RecordPolicy {
   return {

@@ -1,15 +1,16 @@
 import { nameAndMessage } from '../../core/errors.ts'
-import type { IdempotencyRecord, RecordPolicy, RecoveryMode } from '../../core/record.ts'
+import type { IdempotencyRecord, RecordPolicy } from '../../core/record.ts'
 import { decodeSteps, encodeSteps } from '../encoding/steps.ts'
 import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from '../encoding/envelope.ts'
 import { type Fields, flag, integer, number, oneOf, string, text } from '../encoding/fields.ts'
+import { recordOf, recoveryModes, sinceMsOf } from '../encoding/record-states.ts'
 import type { SqliteValue } from './handle.ts'
 
 /** The format that this release writes, and the newest that it reads. */
 const recordFormat = 1
 
 // In this order they are written. `position` is SQLite's to give.
-const columns = [
+export const columns = [
   'id',
   'format',
   'state',
@@ -62,7 +63,7 @@ export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
     retain_ms: policy.retainMs,
     retain_unknown_ms: policy.retainUnknownMs,
     fingerprint: record.fingerprint === null ? null : encodeText(record.fingerprint),
-    since_ms: sinceMs(record),
+    since_ms: sinceMsOf(record),
     lease_until_ms: record.state === 'running' ? record.leaseUntilMs : null,
     takeover: record.state === 'running' && record.takeover ? 1 : 0,
     failed: record.state === 'completed' && record.failed ? 1 : 0,
@@ -107,64 +108,27 @@ export function decodeRow(row: Fields): DecodedRow {
 }
 
 function decodeRecord(row: Fields): IdempotencyRecord {
-  const label = row['label'] === null ? undefined : decodeLabel(text(row, 'label'))
-  const base = {
-    id: decodeText(text(row, 'id')),
-    owner: decodeText(text(row, 'owner')),
-    token: integer(row, 'token'),
-    attempt: integer(row, 'attempt'),
-    policy: decodePolicy(row),
-    ...(label && { label }),
-    expiresAtMs: number(row, 'expires_at_ms'),
-  }
-  const state = text(row, 'state')
-  if (state === 'released' && row['fingerprint'] === null) return { ...base, state, fingerprint: null }
-  const fingerprint = decodeText(text(row, 'fingerprint'))
-  const remembered = row['steps'] === null ? {} : { steps: decodeSteps(decodeText(text(row, 'steps'))) }
-  switch (state) {
-    case 'released':
-      return { ...base, state, fingerprint, ...remembered }
-    case 'unknown':
-      return { ...base, state, fingerprint, ...remembered, sinceMs: number(row, 'since_ms') }
-    case 'running':
-      return {
-        ...base,
-        state,
-        fingerprint,
-        ...remembered,
-        claimedAtMs: number(row, 'since_ms'),
-        leaseUntilMs: number(row, 'lease_until_ms'),
-        takeover: flag(row, 'takeover'),
-      }
-    case 'completed':
-      return {
-        ...base,
-        state,
-        fingerprint,
-        ...remembered,
-        completedAtMs: number(row, 'since_ms'),
-        failed: flag(row, 'failed'),
-        response: decodeResponse(text(row, 'response'), row['body']),
-      }
-    default:
-      throw new Error(`there is no state ${JSON.stringify(state)}.`)
-  }
+  const { label, fingerprint, steps } = row
+  return recordOf({
+    base: {
+      id: decodeText(text(row, 'id')),
+      owner: decodeText(text(row, 'owner')),
+      token: integer(row, 'token'),
+      attempt: integer(row, 'attempt'),
+      policy: decodePolicy(row),
+      ...(label !== null && { label: decodeLabel(text(row, 'label')) }),
+      expiresAtMs: number(row, 'expires_at_ms'),
+    },
+    state: text(row, 'state'),
+    fingerprint: fingerprint === null ? null : decodeText(text(row, 'fingerprint')),
+    steps: () => (steps === null ? undefined : decodeSteps(decodeText(text(row, 'steps')))),
+    sinceMs: () => number(row, 'since_ms'),
+    leaseUntilMs: () => number(row, 'lease_until_ms'),
+    takeover: () => flag(row, 'takeover'),
+    failed: () => flag(row, 'failed'),
+    response: () => decodeResponse(text(row, 'response'), row['body']),
+  })
 }
-
-function sinceMs(record: IdempotencyRecord): number | null {
-  switch (record.state) {
-    case 'running':
-      return record.claimedAtMs
-    case 'completed':
-      return record.completedAtMs
-    case 'unknown':
-      return record.sinceMs
-    case 'released':
-      return null
-  }
-}
-
-const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
 
 function decodePolicy(row: Fields): RecordPolicy {
   return {

@@ -1,9 +1,9 @@
+import { largestToken } from '../encoding.ts'
 import {
   ask,
   assignments,
   found,
   freshNow,
-  largestToken,
   lease,
   microseconds,
   milliseconds,

@@ -1,4 +1,4 @@
-import { longestMs } from '../encoding.ts'
+import { largestToken, longestMs } from '../encoding.ts'
 
 // What several statements are made of. In all of them `a` is what was asked, `r` the row to be written, `f` the row as
 // it was when the statement began, and `t.now` a time after any wait for a lock: now() would be as old as the wait.
@@ -58,9 +58,6 @@ export function span(ms: string): string {
 export function microseconds(time: string): string {
   return `(extract(epoch FROM ${time}) * 1000000)::bigint`
 }
-
-/** The largest that JavaScript holds exactly. A token above it is damaged, and a record with it unreadable. */
-export const largestToken = Number.MAX_SAFE_INTEGER
 
 export const nextToken = `greatest(CASE WHEN r.token <= ${largestToken} THEN r.token + 1 END, ${microseconds('t.now')})`
 
