@@ -1,24 +1,12 @@
-// The adapter contract of hapax/fetch in workerd, the runtime of Cloudflare: client, handlers and server run there. One
-// guard serves all requests of a server, which Workers should not do: docs/frameworks.md makes one for each request.
-import { execFile } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { build } from 'esbuild'
+// The adapter contract of hapax/fetch in workerd, the runtime of Cloudflare: client, handlers and server run there, with
+// a guard for each request, as docs/frameworks.md asks of Workers.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testAdapter } from '../../src/testing/adapter.ts'
 import { fetchOn } from '../support/adapters/fetch-handler.ts'
+import { installTools, startWorkerd, type WorkerdRuntime } from '../support/workerd.ts'
 import { lacks } from './workerd/lacks.ts'
 
-const run = promisify(execFile)
-const folder = fileURLToPath(new URL('../../tools/runtimes/', import.meta.url))
 const entrypoints = Array.from('ABCDEFGH')
-
-interface Runtime {
-  readonly ready: Promise<URL>
-  unsafeGetDirectURL(worker: undefined, entrypoint: string): Promise<URL>
-  dispose(): Promise<void>
-}
 
 /** Cases that fail there, and what they say. The cause is known where a comment names it. */
 const failing = new Map([
@@ -30,21 +18,22 @@ const failing = new Map([
   ['keeps the connection usable after a refusal of a request with a body', 'a whole answer; 0 bytes'],
   ['answers 413 to a body that is too large (length), before any claim', 'a whole answer; 0 bytes'],
   ['answers 413 to a body that is too large (chunked), before any claim', 'a whole answer; 0 bytes'],
-  // Not looked into: likely that one request may not go on with what another one began.
+  // Each guard warns once, and each request has its own.
+  ['warns once where CORS headers are set behind it', 'cors-after'],
+  // Not explained.
   ['cuts off the answer of a run whose lease was lost after it began', 'false == true'],
-  ['tells the truth when the store is down at the end, and records it later', 'the record'],
   ['records a stream whole after a reset in its middle', 'the run to end'],
   ['records a stream whole after a close in its middle', 'the run to end'],
-  ["gives waiting duplicates the winner's answer", '500'],
   ['lets a waiter whose client has left go', 'not strictly equal'],
-  ['lets one waiter run when the winner released the key', 'is not valid JSON'],
 ])
 
-let runtime: Runtime
+let runtime: WorkerdRuntime
 let ports: string
 beforeAll(async () => {
-  await run('npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: folder })
-  runtime = await startWorkerd()
+  const folder = await installTools('runtimes')
+  runtime = await startWorkerd(folder, new URL('workerd/worker.ts', import.meta.url), {
+    unsafeDirectSockets: entrypoints.map((entrypoint) => ({ host: '127.0.0.1', port: 0, entrypoint })),
+  })
   const urls = entrypoints.map(async (name) => [
     name,
     Number((await runtime.unsafeGetDirectURL(undefined, name)).port),
@@ -73,29 +62,3 @@ testAdapter(
   },
   fetchOn('fetch', elsewhere, lacks),
 )
-
-async function startWorkerd(): Promise<Runtime> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('workerd/worker.ts', import.meta.url))],
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'es2022',
-    conditions: ['workerd', 'worker'],
-    external: ['node:*', 'cloudflare:*'],
-    write: false,
-  })
-  // Installed just now, apart from the packages whose types are known.
-  const { Miniflare } = createRequire(`${folder}package.json`)('miniflare') as {
-    Miniflare: new (options: object) => Runtime
-  }
-  return new Miniflare({
-    host: '127.0.0.1',
-    port: 0,
-    modules: true,
-    script: outputFiles[0]?.text,
-    compatibilityDate: '2026-07-01',
-    compatibilityFlags: ['nodejs_compat'],
-    unsafeDirectSockets: entrypoints.map((entrypoint) => ({ host: '127.0.0.1', port: 0, entrypoint })),
-  })
-}

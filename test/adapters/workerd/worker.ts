@@ -74,12 +74,20 @@ function casesOn(ports: ReadonlyMap<string, number>): ReadonlyMap<string, () => 
       },
       test: (name, run) => cases.set(`${group} > ${name}`, run),
     },
-    fetchOn('fetch', (handle) => Promise.resolve(serveOn(ports, handle)), lacks, {
-      // What the entrypoint passes on.
-      waitUntil: (work, _request, _env, context) => (context as ExecutionContext).waitUntil(work),
-    }),
+    fetchOn(
+      'fetch',
+      (handle) => Promise.resolve(serveOn(ports, handle)),
+      lacks,
+      { waitUntil: (work, _request, _env, context) => contextOf(context).waitUntil(work) },
+      (closed, _env, context) => contextOf(context).waitUntil(closed),
+    ),
   )
   return cases
+}
+
+/** What the entrypoint passes on. */
+function contextOf(context: unknown): ExecutionContext {
+  return context as ExecutionContext
 }
 
 function serveOn(ports: ReadonlyMap<string, number>, handle: Handle): AdapterServer {
