@@ -11,10 +11,8 @@ import {
   decodeOwner,
   decodeResponse,
   encodeEnvelope,
-  encodeFingerprint,
-  encodeLabel,
-  encodeOwner,
 } from '../../src/stores/redis/encoding.ts'
+import { encodeFingerprint, encodeLabel, encodeOwner } from '../../src/stores/redis/identity.ts'
 import { Gate } from '../../src/stores/redis/gate.ts'
 import { keySlot } from '../../src/stores/redis/key-slot.ts'
 import { decodeRecord } from '../../src/stores/redis/record.ts'
@@ -75,7 +73,7 @@ describe('what is written is read back', () => {
         expect(decodeLabel(encodeLabel({ key, scope }))).toEqual({ key, scope })
       }),
     )
-    expect(decodeLabel(encodeLabel(undefined))).toBeUndefined()
+    expect(decodeLabel(Buffer.alloc(0))).toBeUndefined()
   })
 
   test('headers', () => {

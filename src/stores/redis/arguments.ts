@@ -1,27 +1,25 @@
+import { isUtf8 } from 'node:buffer'
 import type { ClaimRequest, HeldLease, Outcome, StepChange } from '../../core/store.ts'
 import { encodeStep } from '../encoding/steps.ts'
 import type { RedisArgument } from './clients.ts'
-import {
-  bodyOf,
-  encodeEnvelope,
-  encodeFingerprint,
-  encodeLabel,
-  encodeOwner,
-  recoveryModes,
-} from './encoding.ts'
+import { bodyOf, encodeEnvelope, recoveryModes } from './encoding.ts'
+import { identityBytes, writeIdentity } from './identity.ts'
 
 // Many small arguments cost a client more than their bytes do: what is not text goes into one, packed.
 
 /** ARGV of lua/claim.lua. */
 export function claimArguments(request: ClaimRequest, deadlineMs: number): RedisArgument[] {
   const { policy } = request
-  const head = Buffer.allocUnsafe(32)
-  head.writeUInt8(recoveryModes.indexOf(policy.recovery), 0)
-  head.writeUIntLE(milliseconds(policy.retainMs), 1, 6)
-  head.writeUIntLE(milliseconds(policy.retainUnknownMs), 7, 6)
-  head.writeUIntLE(milliseconds(request.leaseMs), 13, 6)
-  head.writeUIntLE(milliseconds(deadlineMs), 19, 6)
-  return [withIdentity(head, request)]
+  return [
+    packed(request, (bytes) => {
+      bytes.writeUInt8(recoveryModes.indexOf(policy.recovery), 0)
+      bytes.writeUIntLE(milliseconds(policy.retainMs), 1, 6)
+      bytes.writeUIntLE(milliseconds(policy.retainUnknownMs), 7, 6)
+      bytes.writeUIntLE(milliseconds(request.leaseMs), 13, 6)
+      bytes.writeUIntLE(milliseconds(deadlineMs), 19, 6)
+      return 25
+    }),
+  ]
 }
 
 /** ARGV of lua/renew.lua. */
@@ -33,7 +31,7 @@ export function renewArguments(lease: HeldLease): RedisArgument[] {
 export function completeArguments(lease: HeldLease, outcome: Outcome): RedisArgument[] {
   if (outcome.kind === 'unknown') return [String(lease.token), '4', '0', '', '']
   const { failed, response } = outcome
-  return [String(lease.token), '3', failed ? '1' : '0', encodeEnvelope(response), bodyOf(response)]
+  return [String(lease.token), '3', failed ? '1' : '0', encodeEnvelope(response), asText(bodyOf(response))]
 }
 
 /** ARGV of lua/step.lua. */
@@ -45,26 +43,37 @@ export function stepArguments(lease: HeldLease, change: StepChange): RedisArgume
 /** The last argument of lua/renew.lua, lua/complete.lua and lua/step.lua. */
 export function leaseArgument(lease: HeldLease): Buffer {
   const { policy } = lease
-  const head = Buffer.allocUnsafe(24)
-  head.writeUInt8(lease.takeover ? 1 : 0, 0)
-  head.writeUInt8(recoveryModes.indexOf(policy.recovery), 1)
-  head.writeUIntLE(lease.attempt, 2, 3)
-  head.writeUIntLE(milliseconds(policy.retainMs), 5, 6)
-  head.writeUIntLE(milliseconds(policy.retainUnknownMs), 11, 6)
-  return withIdentity(head, lease)
+  return packed(lease, (bytes) => {
+    bytes.writeUInt8(lease.takeover ? 1 : 0, 0)
+    bytes.writeUInt8(recoveryModes.indexOf(policy.recovery), 1)
+    bytes.writeUIntLE(lease.attempt, 2, 3)
+    bytes.writeUIntLE(milliseconds(policy.retainMs), 5, 6)
+    bytes.writeUIntLE(milliseconds(policy.retainUnknownMs), 11, 6)
+    return 17
+  })
 }
 
-/** Writes three lengths into the last seven bytes of `head`, and what they belong to behind it. */
-function withIdentity(head: Buffer, request: ClaimRequest): Buffer {
-  const owner = encodeOwner(request.owner)
-  const fingerprint = encodeFingerprint(request.fingerprint)
-  const label = encodeLabel(request.label)
-  const lengthsAt = head.length - 7
-  head.writeUInt16LE(owner.length, lengthsAt)
-  head.writeUInt16LE(fingerprint.length, lengthsAt + 2)
-  head.writeUIntLE(label.length, lengthsAt + 4, 3)
-  return Buffer.concat([head, owner, fingerprint, label])
+/** What `head` writes, three lengths in seven bytes, and owner, fingerprint and label, which they belong to. */
+function packed(request: ClaimRequest, head: (bytes: Buffer) => number): Buffer {
+  const most = longestHead + identityBytes(request)
+  if (scratch.length < most) scratch = Buffer.allocUnsafe(most)
+  const end = writeIdentity(scratch, head(scratch), request)
+  return Buffer.from(scratch.subarray(0, end))
 }
+
+const longestHead = 25
+/** Written here first, as the lengths are known at the end: many small buffers cost more than one copy. */
+let scratch = Buffer.allocUnsafe(1024)
+
+/**
+ * Text where it is as good as its bytes: a client writes a command of text only in one go, and copies one with bytes
+ * in it piece by piece. What is long is copied sooner than read.
+ */
+function asText(bytes: Buffer): string | Buffer {
+  return bytes.length <= longestText && isUtf8(bytes) ? bytes.toString() : bytes
+}
+
+const longestText = 4096
 
 /** A record holds whole milliseconds, in six bytes each: up to the year 6429, for times and spans alike. */
 const longestMs = 2 ** 47

@@ -10,14 +10,10 @@ import type {
 } from '../../core/record.ts'
 import type { Fingerprint } from '../../protocol/fingerprint.ts'
 import { decodeStep } from '../encoding/steps.ts'
+import { isPlain, sha256Kinds, textMark, uuidBytes, uuidMark } from './identity.ts'
 
 /** The numbers that stand for them in records and arguments: positions in this list. */
 export const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']
-
-/** UTF-8 has no lone halves of surrogate pairs, and turns each into U+FFFD: two ids would become one. */
-export function encodeText(text: string): string {
-  return /\p{Cs}/u.test(text) || text.startsWith('"') ? JSON.stringify(text) : text
-}
 
 export function decodeText(stored: string): string {
   if (!stored.startsWith('"')) return stored
@@ -26,75 +22,12 @@ export function decodeText(stored: string): string {
   return text
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const [uuidMark, textMark] = [0, 1]
-
-/** A UUID in 16 bytes instead of 36. */
-export function encodeOwner(owner: string): Buffer {
-  if (uuid.test(owner)) {
-    const stored = Buffer.allocUnsafe(17)
-    stored[0] = uuidMark
-    writeUuid(stored, owner)
-    return stored
-  }
-  return Buffer.concat([Buffer.of(textMark), Buffer.from(encodeText(owner))])
-}
-
-function writeUuid(stored: Buffer, text: string): void {
-  let half = 2
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index)
-    if (code === hyphen) continue
-    const nibble = code > nine ? code - lowerA + 10 : code - zero
-    const at = half >> 1
-    stored[at] = half % 2 === 0 ? nibble << 4 : (stored[at] ?? 0) | nibble
-    half += 1
-  }
-}
-
-const [hyphen, zero, nine, lowerA] = [0x2d, 0x30, 0x39, 0x61]
-
 export function decodeOwner(stored: Buffer): string {
   if (stored[0] === textMark) return decodeText(stored.toString('utf8', 1))
-  if (stored[0] !== uuidMark || stored.length !== 17) throw new Error('its owner is not text.')
+  if (stored[0] !== uuidMark || stored.length !== uuidBytes) throw new Error('its owner is not text.')
   const hex = stored.toString('hex', 1)
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)]
   return parts.join('-')
-}
-
-/** A SHA-256 of these kinds is one byte for the kind, from 255 down, and its 32 bytes. */
-const sha256Kinds = ['b1', 'v1', 'c1']
-/** Of 43 characters the last holds four bits, so that each digest has one spelling only. */
-const sha256Text = /^[\w-]{42}[AEIMQUYcgkosw048]$/
-const longestKind = 255 - sha256Kinds.length
-const longestDigest = 65_535
-
-/**
- * A list of digests, each with the length of its kind and of its digest in front, so that the script can
- * compare them by kind. The same digest always becomes the same bytes.
- */
-export function encodeFingerprint(fingerprint: Fingerprint): Buffer {
-  return Buffer.concat(fingerprint.split(' ').map(encodeDigest))
-}
-
-function encodeDigest(part: string): Buffer {
-  const colon = part.indexOf(':')
-  const kindText = colon > 0 ? part.slice(0, colon) : ''
-  // A part without a kind is kept for whoever reads the record, and takes part in no comparison.
-  const digest = colon > 0 ? part.slice(colon + 1) : part
-  const common = sha256Kinds.indexOf(kindText)
-  if (common >= 0 && sha256Text.test(digest)) {
-    const stored = Buffer.allocUnsafe(33)
-    stored[0] = 255 - common
-    stored.write(digest, 1, 'base64url')
-    return stored
-  }
-  const kind = Buffer.from(kindText)
-  const text = Buffer.from(encodeText(digest))
-  if (kind.length > longestKind || text.length > longestDigest) {
-    throw new Error('A digest in a fingerprint is too long.')
-  }
-  return Buffer.concat([Buffer.of(kind.length), kind, Buffer.of(text.length & 0xff, text.length >> 8), text])
 }
 
 export function decodeFingerprint(stored: Buffer): Fingerprint {
@@ -118,20 +51,6 @@ export function decodeFingerprint(stored: Buffer): Fingerprint {
   return parts.join(' ')
 }
 
-const noLabel = Buffer.alloc(0)
-const jsonMark = 2
-
-/** A key that is a UUID in 16 bytes; else key and scope with a NUL between; JSON for what holds neither. */
-export function encodeLabel(label: RecordLabel | undefined): Buffer {
-  if (label === undefined) return noLabel
-  const { key, scope } = label
-  if (!isPlain(key) || !isPlain(scope)) {
-    return Buffer.concat([Buffer.of(jsonMark), Buffer.from(JSON.stringify([key, scope]))])
-  }
-  if (uuid.test(key)) return Buffer.concat([encodeOwner(key), Buffer.from(scope)])
-  return Buffer.concat([Buffer.of(textMark), Buffer.from(`${key}\0${scope}`)])
-}
-
 export function decodeLabel(stored: Buffer): RecordLabel | undefined {
   switch (stored[0]) {
     case undefined:
@@ -148,11 +67,6 @@ export function decodeLabel(stored: Buffer): RecordLabel | undefined {
       return { key: textOf(pair[0], 'key'), scope: textOf(pair[1], 'scope') }
     }
   }
-}
-
-/** Can stand in a list that is separated by NUL, and comes back from UTF-8 as it was. */
-function isPlain(text: string): boolean {
-  return !/[\0\p{Cs}]/u.test(text)
 }
 
 /**

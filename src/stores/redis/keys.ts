@@ -1,4 +1,5 @@
-import { decodeText, encodeText } from './encoding.ts'
+import { decodeText } from './encoding.ts'
+import { encodeText } from './identity.ts'
 
 /** The names of records on the server: the client's prefix, the store's, and the record's id. */
 export class Keys {
