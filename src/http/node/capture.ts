@@ -15,6 +15,7 @@ import {
   snapshotOf,
   trailerList,
 } from './headers.ts'
+import { lastChunk } from './last-chunk.ts'
 import { PipedSource } from './piped-source.ts'
 import {
   alreadyFinished,
@@ -247,7 +248,7 @@ class ResponseCapture implements MethodsOfResponse {
     this.#sendHead()
     this.#handedBack = true
     const rest = this.#hasNoBody() ? undefined : this.#withheld.rest(last)
-    this.#original.end.call(response, rest, callback)
+    this.#original.end.call(response, rest && lastChunk(rest), 'latin1', callback)
   }
 
   /** Another run took over: this answer must not be told as if it were the truth. */

@@ -22,7 +22,7 @@ export interface CapturedRun {
 export interface OriginalMethods {
   writeHead(status: number, reason?: string): unknown
   write(chunk: Buffer, callback?: Callback): boolean
-  end(chunk: Buffer | undefined, callback?: Callback): unknown
+  end(chunk: string | Buffer | undefined, encoding: 'latin1', callback?: Callback): unknown
   flushHeaders(): void
   destroy(error?: Error): ServerResponse
   emit(event: string, ...args: unknown[]): boolean

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeptResponse } from '../../core/record.ts'
 import { acceptable } from '../acceptable.ts'
 import { setHeaderList } from './headers.ts'
+import { lastChunk } from './last-chunk.ts'
 
 /** Answers with the recorded response, under headers of this exchange. */
 export async function replay(
@@ -23,7 +24,7 @@ export async function replay(
   // Trailers need chunks, which HTTP/1.0 has not.
   if (trailers === undefined || request.httpVersion === '1.0') {
     response.setHeader('Content-Length', bytes.length)
-    response.end(bytes)
+    response.end(lastChunk(bytes), 'latin1')
     return
   }
   response.setHeader('Trailer', [...new Set(trailers.map(([name]) => name))].join(', '))
