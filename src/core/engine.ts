@@ -216,13 +216,10 @@ export class Engine implements LeaseKeeper {
     })
     this.#renewals.add(lease, sentMs)
     this.#unfinished.begin()
-    this.events.emit({
-      ...lease.about,
-      type: 'claimed',
-      attempt,
-      token,
-      ...(takeover && { takeover: takeover.of }),
-    })
+    if (this.events.heard) {
+      const takeoverOf = takeover && { takeover: takeover.of }
+      this.events.emit({ ...lease.about, type: 'claimed', attempt, token, ...takeoverOf })
+    }
     if (takeover === undefined || call.settings.reconcile === undefined) return { kind: 'proceed', lease }
     return this.#reconcile(call, held, lease, takeover, call.settings.reconcile)
   }
@@ -253,9 +250,10 @@ export class Engine implements LeaseKeeper {
       const extensions = { originalStatus: status, reason, ...(location !== undefined && { location }) }
       return { ...this.#reject(call, request, 'response-not-kept', { extensions }), expiresAtMs }
     }
-    const { id } = request
-    const about = { id, key: call.key, scope: String(call.scope) }
-    this.events.emit({ ...about, type: 'replayed', status: response.status, waited })
+    if (this.events.heard) {
+      const about = { id: request.id, key: call.key, scope: String(call.scope) }
+      this.events.emit({ ...about, type: 'replayed', status: response.status, waited })
+    }
     return { kind: 'replay', response, expiresAtMs }
   }
 

@@ -79,6 +79,11 @@ export class Events {
     this.#tellKeys = tellKeys
   }
 
+  /** False where an event would reach nobody: what every request tells need not be made then. */
+  get heard(): boolean {
+    return this.#listener !== undefined || diagnostics.hasSubscribers
+  }
+
   emit(happened: IdempotencyEvent): void {
     const event = this.#tellKeys || !('key' in happened) ? happened : { ...happened, key: '', scope: '' }
     if (diagnostics.hasSubscribers) diagnostics.publish(event)

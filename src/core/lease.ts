@@ -181,25 +181,22 @@ export class Lease implements RenewableLease, StepKeeper {
   }
 
   async #record(response: StoredResponse, disposition: Disposition): Promise<Finished> {
-    const { about } = this
     if (disposition.kind === 'release') {
       const result = await this.#write(disposition)
       if (result !== 'written') return this.#unwritten(result)
-      this.#keeper.events.emit({ ...about, ...disposition, type: 'released', durationMs: this.ageMs })
+      this.events.emit({ ...this.about, ...disposition, type: 'released', durationMs: this.ageMs })
       return 'released'
     }
     const { failed } = disposition
     const outcome: Outcome = { kind: 'response', failed, response }
     const result = await this.#write({ kind: 'complete', outcome })
     if (result !== 'written') return this.#unwritten(result)
-    this.#keeper.events.emit({
-      ...about,
-      type: 'completed',
-      status: response.status,
-      failed,
-      ...(response.kind === 'tombstone' && { tombstone: response.reason }),
-      durationMs: this.ageMs,
-    })
+    if (this.events.heard) {
+      const tombstone = response.kind === 'tombstone' ? { tombstone: response.reason } : {}
+      const { status } = response
+      const { about, ageMs: durationMs } = this
+      this.events.emit({ ...about, type: 'completed', status, failed, ...tombstone, durationMs })
+    }
     return 'recorded'
   }
 

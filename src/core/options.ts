@@ -156,7 +156,7 @@ export const runReaders = {
   concurrent: readConcurrent,
 }
 
-interface RunValues {
+export interface RunValues {
   retain: number
   retainUnknown: number
   lease: number

@@ -1,7 +1,7 @@
 import type { Decision } from '../core/decision.ts'
 import type { Engine } from '../core/engine.ts'
 import { nameAndMessage } from '../core/errors.ts'
-import { callSettings } from '../core/options.ts'
+import { callSettings, type RunValues } from '../core/options.ts'
 import type { CallSettings, Reconcile, Scope } from '../core/settings.ts'
 import type { Unsubscribe } from '../core/store.ts'
 import { customFingerprint, type Fingerprint, fingerprintOf } from '../protocol/fingerprint.ts'
@@ -47,6 +47,7 @@ export type Admission =
 export class Guard<Request> {
   readonly engine: Engine
   readonly settings: HttpSettings<Request>
+  #common: { readonly values: RunValues; readonly settings: CallSettings } | undefined
 
   constructor(engine: Engine, settings: HttpSettings<Request>) {
     this.engine = engine
@@ -149,13 +150,21 @@ export class Guard<Request> {
       maxRun: maxRun(request),
       concurrent: concurrent(request),
     }
-    if (typeof recovery !== 'function') return callSettings(values, recovery)
+    if (typeof recovery !== 'function') return this.#commonSettings(values, recovery)
     const ask: Reconcile = async ({ takeover, ...context }) => {
       const failure = takeover.of === 'failed' ? takeover.response : undefined
       const verdict = await recovery({ ...context, request, failure })
       return typeof verdict === 'object' ? recordedAnswer(verdict, this.settings.replayHeaders) : verdict
     }
     return callSettings(values, ask)
+  }
+
+  /** Most requests of a guard have the same settings, and running ones hold theirs. */
+  #commonSettings(values: RunValues, recovery: 'refuse' | 'rerun'): CallSettings {
+    if (this.#common === undefined || !isSame(this.#common.values, values)) {
+      this.#common = { values, settings: callSettings(values, recovery) }
+    }
+    return this.#common.settings
   }
 
   #replay(decision: Extract<Decision, { kind: 'replay' }>): Admission {
@@ -168,6 +177,16 @@ export class Guard<Request> {
     this.engine.events.emit({ type: 'refused', code })
     return { kind: 'reject', problem: createProblem(code, detail === undefined ? {} : { detail }) }
   }
+}
+
+function isSame(a: RunValues, b: RunValues): boolean {
+  return (
+    a.retain === b.retain &&
+    a.retainUnknown === b.retainUnknown &&
+    a.lease === b.lease &&
+    a.maxRun === b.maxRun &&
+    a.concurrent === b.concurrent
+  )
 }
 
 const unsendable =

@@ -14,14 +14,18 @@ export interface MethodsOfResponse {
   emit(event: string, args: unknown[]): boolean
 }
 
+const captureKey: unique symbol = Symbol('hapax capture')
+
 /** From here on the response is the capture's. */
-export function replaceMethods(response: ServerResponse, capture: MethodsOfResponse): void {
-  Object.defineProperty(response, captureKey, { value: capture })
+export function replaceMethods(
+  response: ServerResponse & { [captureKey]?: MethodsOfResponse },
+  capture: MethodsOfResponse,
+): void {
+  response[captureKey] = capture
   Object.assign(response, capturedMethods)
   Object.defineProperties(response, capturedProperties)
 }
 
-const captureKey = Symbol('hapax capture')
 type CapturedResponse = ServerResponse & { readonly [captureKey]: MethodsOfResponse }
 
 // The same functions for all responses, which find their capture on the response: functions of its own would

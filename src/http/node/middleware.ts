@@ -57,12 +57,19 @@ export async function passThrough<Request>(
   }
 }
 
+// On the request itself: a WeakSet of all requests is work for the garbage collector.
+const guardedKey: unique symbol = Symbol('guarded by hapax')
+
 /**
  * Marks the request as guarded. False, with a warning, if another middleware guards it already or its
  * response has begun: then there is nothing left to guard.
  */
-export function enter(guard: Guard<never>, request: IncomingMessage, response: ServerResponse): boolean {
-  if (Reflect.has(request, guardedKey)) {
+export function enter(
+  guard: Guard<never>,
+  request: IncomingMessage & { [guardedKey]?: true },
+  response: ServerResponse,
+): boolean {
+  if (request[guardedKey] === true) {
     guard.engine.misuse.report('mounted-twice')
     return false
   }
@@ -70,7 +77,7 @@ export function enter(guard: Guard<never>, request: IncomingMessage, response: S
     guard.engine.misuse.report('response-began')
     return false
   }
-  Object.defineProperty(request, guardedKey, { value: true })
+  request[guardedKey] = true
   return true
 }
 
@@ -81,9 +88,6 @@ function markResponse(response: ServerResponse, facts: ExchangeFacts): void {
   }
   setExchangeHeaders(target, facts)
 }
-
-// On the request itself: a WeakSet of all requests is work for the garbage collector.
-const guardedKey = Symbol('guarded by hapax')
 
 function capture<Request>(guard: Guard<Request>, exchange: NodeExchange<Request>, lease: Lease): void {
   const { settings, engine } = guard
