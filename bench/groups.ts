@@ -1,0 +1,14 @@
+/** The tables of `npm run bench`, in the order in which they are made. */
+export const groupNames = [
+  'stores',
+  'frameworks',
+  'peers',
+  'embedded',
+  'bodies',
+  'duplicates',
+  'leases',
+  'records',
+  'import',
+] as const
+
+export type GroupName = (typeof groupNames)[number]
