@@ -10,12 +10,18 @@ const anchor = '<!-- bench: new tables stand above this line -->'
 
 /** Puts a table, its circumstances and its chart into docs/benchmarks.md, with a section around it if there is none. */
 export function writeTable(table: Table, circumstances: string): void {
-  const [begin, end] = markersOf(table.name)
-  const [before = '', rest] = withSection(readFileSync(page, 'utf8'), table).split(begin)
-  const after = rest?.split(end)[1]
-  if (after === undefined) throw new Error(`${page} has ${begin} without ${end} behind it: put it there.`)
-  writeFileSync(page, `${before}${begin}\n\n${circumstances}\n\n${markdownOf(table)}\n\n${end}${after}`)
+  writeFileSync(page, placed(readFileSync(page, 'utf8'), table, circumstances))
   if (table.chart !== undefined) writeFileSync(join(docs, chartFileOf(table)), chartOf(table.chart))
+}
+
+/** The page's text with the table in it, in the place of an earlier one of that name. */
+export function placed(text: string, table: Table, circumstances: string): string {
+  const [begin, end] = markersOf(table.name)
+  const [before = '', rest] = withSection(text, table).split(begin)
+  const after = rest?.split(end)[1]
+  if (after === undefined)
+    throw new Error(`docs/benchmarks.md has ${begin} without ${end} behind it: put it there.`)
+  return `${before}${begin}\n\n${circumstances}\n\n${markdownOf(table)}\n\n${end}${after}`
 }
 
 function withSection(text: string, table: Table): string {
@@ -28,7 +34,7 @@ function withSection(text: string, table: Table): string {
   const place = table.follows === undefined ? undefined : markersOf(table.follows)[1]
   if (place !== undefined && text.includes(place)) return text.replace(place, () => `${place}\n\n${section}`)
   if (!text.includes(anchor))
-    throw new Error(`${page} lacks the line ${anchor}: put it where new tables belong.`)
+    throw new Error(`docs/benchmarks.md lacks the line ${anchor}: put it where new tables belong.`)
   return text.replace(anchor, () => `${section}\n\n${anchor}`)
 }
 

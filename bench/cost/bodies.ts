@@ -67,7 +67,8 @@ export async function bodyTables(settings: Settings): Promise<Table[]> {
     }
     return roundsOf(rounds, cells, (cell) => measure(cell, Math.min(most, cell.size.requests)))
   })
-  return [tableOf('request', samples, rounds), tableOf('answer', samples, rounds)]
+  const setting = `${rounds} rounds of ${Math.min(most, 32)} (1 MiB) to ${most} requests, ${connections} connections; medians`
+  return [tableOf('request', samples, setting), tableOf('answer', samples, setting)]
 }
 
 const cells: readonly BodyCell[] = sizes.flatMap((size) =>
@@ -76,7 +77,7 @@ const cells: readonly BodyCell[] = sizes.flatMap((size) =>
   ),
 )
 
-function tableOf(way: Way, samples: ReadonlyMap<BodyCell, readonly BodySample[]>, rounds: number): Table {
+function tableOf(way: Way, samples: ReadonlyMap<BodyCell, readonly BodySample[]>, setting: string): Table {
   const own = (size: Size, store: string) => {
     for (const [cell, measured] of samples) {
       if (cell.way === way && cell.size === size && cell.store === store) return measured
@@ -127,7 +128,7 @@ function tableOf(way: Way, samples: ReadonlyMap<BodyCell, readonly BodySample[]>
         ? 'First requests with a JSON body of that size, and an answer of 100 bytes, beside bare Express with its JSON parser.'
         : 'First requests of 100 bytes with an answer of that size. Bare Express sends it; hapax also keeps it in the store.',
     ...(way === 'answer' && { follows: 'request bodies' }),
-    setting: `${rounds} rounds of 32 (1 MiB) to 1000 requests, ${connections} connections; medians`,
+    setting,
     columns: [`${way} body`, ...columns],
     rows,
     chart: { title: `CPU time ÷ bare Express: ${way} bodies`, bars },

@@ -7,12 +7,16 @@ import { roundsOf } from '../rounds.ts'
 import type { Served } from '../served.ts'
 import { rounded, type Table } from '../table.ts'
 import { warmUpRequests } from '../warm-up.ts'
-import { Crowd } from './crowd.ts'
+import { Crowd, type CrowdAnswer } from './crowd.ts'
 import { withSubjects } from './places.ts'
 
-const crowds = [1, 10, 100, 1_000]
-/** Long enough that every duplicate finds the first request running. */
-const pauseMs = 200
+/** `pauseMs`, of the handler: long enough that every duplicate finds the first request running. */
+const crowds = [
+  { size: 1, pauseMs: 50, times: 5 },
+  { size: 10, pauseMs: 50, times: 5 },
+  { size: 100, pauseMs: 200, times: 1 },
+  { size: 1_000, pauseMs: 200, times: 1 },
+]
 
 const modes = [
   { said: 'no hapax: all run', subject: { store: 'none' } },
@@ -23,11 +27,15 @@ const modes = [
 interface CrowdCell {
   readonly name: string
   readonly size: number
+  readonly pauseMs: number
+  /** How often in a round: CPU time of few requests is little to measure. */
+  readonly times: number
   readonly mode: (typeof modes)[number]
 }
 
 interface CrowdSample {
   readonly cpuMicros: number
+  /** From the end of the handler's pause. */
   readonly allAnsweredMs: number
   readonly refused: number
 }
@@ -44,10 +52,10 @@ export async function duplicateTables(settings: Settings): Promise<Table[]> {
       await load({ url: server.url, traffic: 'first', length: { requests }, connections: 64 })
       servers.set(said, server)
     }
-    const measure = async ({ size, mode }: CrowdCell): Promise<CrowdSample> => {
-      const server = servers.get(mode.said)
-      if (server === undefined) throw new Error(`No server for ${mode.said}`)
-      return measureCrowd(server, size, mode.subject.store !== 'none')
+    const measure = async (cell: CrowdCell): Promise<CrowdSample> => {
+      const server = servers.get(cell.mode.said)
+      if (server === undefined) throw new Error(`No server for ${cell.mode.said}`)
+      return measureCrowd(server, cell)
     }
     // Conflicts and waiting are other code than what the load has warmed.
     await roundsOf(2, cells, measure)
@@ -56,30 +64,42 @@ export async function duplicateTables(settings: Settings): Promise<Table[]> {
   return [tableOf(samples, rounds)]
 }
 
-const cells: readonly CrowdCell[] = crowds.flatMap((size) =>
-  modes.map((mode) => ({ name: `${size} at once, ${mode.said}`, size, mode })),
+const cells: readonly CrowdCell[] = crowds.flatMap((crowd) =>
+  modes.map((mode) => ({ ...crowd, mode, name: `${crowd.size} at once, ${mode.said}` })),
 )
 
-async function measureCrowd(server: Served, size: number, guarded: boolean): Promise<CrowdSample> {
+async function measureCrowd(server: Served, { size, pauseMs, times, mode }: CrowdCell): Promise<CrowdSample> {
   const crowd = await Crowd.gather(size, server.url)
   try {
     const before = server.cpuMicros()
     const startedMs = performance.now()
-    const answers = await crowd.send(
-      { 'content-type': 'application/json', 'idempotency-key': randomUUID(), 'pause-ms': `${pauseMs}` },
-      smallOrder,
-    )
-    const allAnsweredMs = performance.now() - startedMs
-    const cpuMicros = (server.cpuMicros() - before) / size
-    const created = answers.filter(({ status }) => status === 201)
-    const refused = answers.filter(({ status }) => status === 409).length
-    if (created.length + refused < size) throw new Error('An answer was neither 201 nor 409.')
-    const runs = new Set(created.map(({ body }) => body)).size
-    if (guarded && runs !== 1) throw new Error(`${size} requests with one key ran ${runs} times.`)
-    return { cpuMicros, allAnsweredMs, refused }
+    let refused = 0
+    for (let time = 0; time < times; time += 1) {
+      const headers = {
+        'content-type': 'application/json',
+        'idempotency-key': randomUUID(),
+        'pause-ms': `${pauseMs}`,
+      }
+      refused += refusedOf(await crowd.send(headers, smallOrder), mode.said !== modes[0].said)
+    }
+    return {
+      cpuMicros: (server.cpuMicros() - before) / size / times,
+      allAnsweredMs: (performance.now() - startedMs) / times - pauseMs,
+      refused: refused / times,
+    }
   } finally {
     crowd.leave()
   }
+}
+
+/** How many got 409. Throws where an answer is wrong, or the handler ran twice behind hapax. */
+function refusedOf(answers: readonly CrowdAnswer[], guarded: boolean): number {
+  const created = answers.filter(({ status }) => status === 201)
+  const refused = answers.filter(({ status }) => status === 409).length
+  if (created.length + refused < answers.length) throw new Error('An answer was neither 201 nor 409.')
+  const runs = new Set(created.map(({ body }) => body)).size
+  if (guarded && runs !== 1) throw new Error(`${answers.length} requests with one key ran ${runs} times.`)
+  return refused
 }
 
 function tableOf(samples: ReadonlyMap<CrowdCell, readonly CrowdSample[]>, rounds: number): Table {
@@ -92,15 +112,15 @@ function tableOf(samples: ReadonlyMap<CrowdCell, readonly CrowdSample[]>, rounds
     name: 'duplicates',
     heading: 'How cost grows: duplicates of one key',
     intro:
-      'So many requests with one key at once, each on its own connection, on Redis. The handler takes ' +
-      `${pauseMs} ms; without hapax it runs\nfor each of them, with hapax once. **All answered** is the time until the last has its answer.`,
+      'So many requests with one key at once, each on its own connection, on Redis. Without hapax the handler runs for each, with hapax\n' +
+      'once; it waits 50 ms (1 and 10 requests) or 200 ms (100 and 1,000). **All answered** is how long after that the last has its answer.',
     setting: `${rounds} rounds; medians`,
     columns: [
       'requests at once',
       'what duplicates get',
       'CPU µs a request',
       'CPU ÷ bare',
-      'all answered, ms',
+      'all answered, ms after',
       '409s',
     ],
     rows: entries.map(([{ size, mode }, own]) => {

@@ -1,7 +1,7 @@
 import { smallOrder } from '../load.ts'
 import type { Settings } from '../options.ts'
 import { progress } from '../progress.ts'
-import { rounded, type Table } from '../table.ts'
+import type { Table } from '../table.ts'
 import type { RecordCost } from './cost.ts'
 import { postgresCosts } from './postgres.ts'
 import { redisCosts } from './redis.ts'
@@ -36,7 +36,7 @@ export async function recordTables(settings: Settings): Promise<Table[]> {
       rows: costs.map((cost) => [
         cost.store,
         cost.traffic === 'first' ? 'first' : 'replay',
-        cost.commands === undefined ? '–' : rounded(cost.commands),
+        cost.commands === undefined ? '–' : Number(cost.commands.toFixed(1)),
         cost.counted,
         wholeOrDash(cost.bytesToStore),
         wholeOrDash(cost.bytesFromStore),
