@@ -15,10 +15,18 @@ import { warmUpRequests } from '../warm-up.ts'
 
 export interface Beside {
   readonly rounds: number
-  readonly requests: number
-  /** One for each number of connections. */
-  readonly levels: readonly { readonly connections: number; readonly samples: Samples }[]
+  readonly levels: readonly Level[]
 }
+
+/** What was measured with one number of connections. */
+interface Level {
+  readonly connections: number
+  readonly requests: number
+  readonly samples: Samples
+}
+
+/** So that a round is not mostly the making of connections. */
+const requestsPerConnection = 4
 
 /** Measures the variants of `group`, with each number of connections in every round. */
 export async function measureBeside(
@@ -27,6 +35,8 @@ export async function measureBeside(
   usual: { rounds: number; requests: number },
 ): Promise<Beside> {
   const { rounds = usual.rounds, requests = usual.requests } = settings
+  const requestsAt = (connections: number) =>
+    settings.requests ?? Math.max(usual.requests, requestsPerConnection * connections)
   const variants = wanted(group, settings.only)
   const folder = temporaryFolder('bench')
   const servers = new Map<Variant, Served>()
@@ -59,17 +69,18 @@ export async function measureBeside(
       variants.map((variant) => ({ name: `${variant.name} (${connections})`, variant, connections })),
     )
     const samples = await roundsOf(rounds, cells, ({ variant, connections }) =>
-      measure(variant, connections, requests),
+      measure(variant, connections, requestsAt(connections)),
     )
     const levels = settings.connections.map((connections) => ({
       connections,
+      requests: requestsAt(connections),
       samples: new Map(
         [...samples].flatMap(([cell, own]) =>
           cell.connections === connections ? [[cell.variant, own]] : [],
         ),
       ),
     }))
-    return { rounds, requests, levels }
+    return { rounds, levels }
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()))
     await postgres?.stop()

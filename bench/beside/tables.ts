@@ -38,8 +38,8 @@ const words: Readonly<Record<Group, Words>> = {
 /** A table for each number of connections. */
 export async function besideTables(group: Group, settings: Settings): Promise<Table[]> {
   const { heading, intro, ...usual } = words[group]
-  const { rounds, requests, levels } = await measureBeside(group, settings, usual)
-  return levels.map(({ connections, samples }) => {
+  const { rounds, levels } = await measureBeside(group, settings, usual)
+  return levels.map(({ connections, requests, samples }) => {
     const said = `${connections} ${connections === 1 ? 'connection' : 'connections'}`
     const usualLevel = connections === 64
     const name = usualLevel ? group : `${group}, ${said}`
