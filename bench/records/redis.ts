@@ -80,6 +80,7 @@ function countsOf(before: Meters['calls'], after: Meters['calls'], requests: num
     .map(([name, count]) => ({ name, each: (count - (before.get(name) ?? 0)) / requests }))
     .filter(({ each }) => each >= 0.1)
     .map(({ name, each }) => `${name} ${Number(each.toFixed(1))}`)
+    .toSorted()
     .join(', ')
 }
 

@@ -21,7 +21,7 @@ export async function recordTables(settings: Settings): Promise<Table[]> {
       intro:
         `Express behind hapax, an answer of ${answerBytes} bytes. **Commands** are what the client sends (Redis: MONITOR without what scripts\n` +
         'run), counted by the store, as are the bytes; **bytes kept** are those of one record: MEMORY USAGE, the table with its indexes,\n' +
-        'the file. A dash: not there to measure.',
+        'the file. A record of [capacity.md](capacity.md) is smaller: it has one header. A dash: not there to measure.',
       setting: `${requests} requests of each kind`,
       columns: [
         'store',
