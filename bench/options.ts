@@ -49,6 +49,11 @@ export function readOptions(): Wanted {
       '--rounds, --requests and --warm-up belong to one table: name it with --group, or use --quick.',
     )
   }
+  if (values.write && values.only !== '') {
+    throw new Error(
+      '--only leaves variants out, which would leave the docs without them: take it without --write.',
+    )
+  }
   return {
     group,
     settings: {

@@ -19,7 +19,7 @@ export interface Beside {
 }
 
 /** What was measured with one number of connections. */
-interface Level {
+export interface Level {
   readonly connections: number
   readonly requests: number
   readonly samples: Samples

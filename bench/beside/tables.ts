@@ -1,8 +1,8 @@
 import type { Settings } from '../options.ts'
 import { chartOfSamples, columns, rowsOf } from '../report.ts'
-import type { Table } from '../table.ts'
+import type { Cell, Table } from '../table.ts'
 import type { Group } from '../variants.ts'
-import { measureBeside } from './measure.ts'
+import { type Level, measureBeside } from './measure.ts'
 
 interface Words {
   readonly heading: string
@@ -39,7 +39,7 @@ const words: Readonly<Record<Group, Words>> = {
 export async function besideTables(group: Group, settings: Settings): Promise<Table[]> {
   const { heading, intro, ...usual } = words[group]
   const { rounds, levels } = await measureBeside(group, settings, usual)
-  return levels.map(({ connections, requests, samples }) => {
+  const tables = levels.map(({ connections, requests, samples }) => {
     const said = `${connections} ${connections === 1 ? 'connection' : 'connections'}`
     const usualLevel = connections === 64
     const name = usualLevel ? group : `${group}, ${said}`
@@ -47,11 +47,42 @@ export async function besideTables(group: Group, settings: Settings): Promise<Ta
       name,
       heading: usualLevel ? heading : `${heading}, ${said}`,
       intro: usualLevel ? intro : '',
-      ...(!usualLevel && { follows: group }),
+      ...followed(group, usualLevel),
       setting: `${rounds} rounds of ${requests} requests, ${said}; medians`,
       columns,
       rows: rowsOf(samples),
       chart: chartOfSamples(`CPU µs a request: ${name}`, samples),
     }
   })
+  return levels.length > 1 ? [...tables, sideBySide(group, rounds, levels)] : tables
+}
+
+function followed(group: Group, usualLevel: boolean): { follows?: string } {
+  if (!usualLevel) return { follows: group }
+  return group === 'embedded' ? { follows: 'peers' } : {}
+}
+
+/** What grows with the number of connections, and whether it grows alike on the floor. */
+function sideBySide(group: Group, rounds: number, levels: readonly Level[]): Table {
+  const byConnections = levels.toSorted((one, other) => one.connections - other.connections)
+  const rowsOfLevels = byConnections.map(({ samples }) => rowsOf(samples))
+  const compared = ['CPU µs', 'requests ÷ floor', 'p99 ÷ floor']
+  const variants = rowsOfLevels[0]?.map(([variant = '']) => variant) ?? []
+  return {
+    name: `${group}, by connections`,
+    heading: `${words[group].heading}, by connections`,
+    intro: `The tables of ${group} side by side, measured in one run: the number is that of the connections.`,
+    follows: group,
+    setting: `${rounds} rounds; medians`,
+    columns: [
+      'variant',
+      ...compared.flatMap((column) => byConnections.map(({ connections }) => `${column}, ${connections}`)),
+    ],
+    rows: variants.map((variant, index): Cell[] => [
+      variant,
+      ...compared.flatMap((column) =>
+        rowsOfLevels.map((rows) => rows[index]?.[columns.indexOf(column)] ?? '–'),
+      ),
+    ]),
+  }
 }

@@ -127,7 +127,7 @@ function tableOf(way: Way, samples: ReadonlyMap<BodyCell, readonly BodySample[]>
       way === 'request'
         ? 'First requests with a JSON body of that size, and an answer of 100 bytes, beside bare Express with its JSON parser.'
         : 'First requests of 100 bytes with an answer of that size. Bare Express sends it; hapax also keeps it in the store.',
-    ...(way === 'answer' && { follows: 'request bodies' }),
+    follows: way === 'request' ? 'embedded' : 'request bodies',
     setting,
     columns: [`${way} body`, ...columns],
     rows,

@@ -110,6 +110,7 @@ function tableOf(samples: ReadonlyMap<CrowdCell, readonly CrowdSample[]>, rounds
   const cpuOf = (own: readonly CrowdSample[]) => Math.round(middle(own, ({ cpuMicros }) => cpuMicros))
   return {
     name: 'duplicates',
+    follows: 'answer bodies',
     heading: 'How cost grows: duplicates of one key',
     intro:
       'So many requests with one key at once, each on its own connection, on Redis. Without hapax the handler runs for each, with hapax\n' +

@@ -76,6 +76,7 @@ function tableOf(
   const cpuOf = (own: readonly LeaseSample[]) => Math.round(median(own.map(({ cpuMicros }) => cpuMicros)))
   return {
     name: 'leases',
+    follows: 'duplicates',
     heading: 'How cost grows: running leases',
     intro:
       'First requests on Redis while so many other runs are in progress in the same process, whose leases of 30 s are renewed every\n' +
