@@ -12,3 +12,11 @@ export const groupNames = [
 ] as const
 
 export type GroupName = (typeof groupNames)[number]
+
+/** Those that measure variants beside their floors, all under the same load. */
+export const besideFloors = [
+  'stores',
+  'frameworks',
+  'peers',
+  'embedded',
+] as const satisfies readonly GroupName[]

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type GroupName, groupNames } from './groups.ts'
+import { besideFloors, type GroupName, groupNames } from './groups.ts'
 
 /** What a run was asked for; what is undefined, each group has its own default for. */
 export interface Settings {
@@ -30,7 +30,7 @@ export function readOptions(): Wanted {
       rounds: { type: 'string' },
       requests: { type: 'string' },
       'warm-up': { type: 'string' },
-      connections: { type: 'string', default: '64' },
+      connections: { type: 'string' },
       only: { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
@@ -49,6 +49,10 @@ export function readOptions(): Wanted {
       '--rounds, --requests and --warm-up belong to one table: name it with --group, or use --quick.',
     )
   }
+  const chosen = values.only !== '' || values.connections !== undefined
+  if (chosen && !besideFloors.some((name) => name === group)) {
+    throw new Error(`--only and --connections belong to ${besideFloors.join(', ')}: name one with --group.`)
+  }
   if (values.write && values.only !== '') {
     throw new Error(
       '--only leaves variants out, which would leave the docs without them: take it without --write.',
@@ -60,7 +64,9 @@ export function readOptions(): Wanted {
       rounds: wholeNumber('rounds', values.rounds) ?? (values.quick ? 2 : undefined),
       requests: wholeNumber('requests', values.requests) ?? (values.quick ? 300 : undefined),
       warmUp: wholeNumber('warm-up', values['warm-up']),
-      connections: values.connections.split(',').map((text) => wholeNumber('connections', text) ?? 64),
+      connections: (values.connections ?? '64')
+        .split(',')
+        .map((text) => wholeNumber('connections', text) ?? 64),
       only: values.only,
       quick: values.quick,
     },
