@@ -1,33 +1,36 @@
-import { writeFileSync } from 'node:fs'
-import type { Row } from './report.ts'
+/** Bars, one below the other. */
+export interface Chart {
+  readonly title: string
+  readonly bars: readonly Bar[]
+}
+
+export interface Bar {
+  readonly label: string
+  readonly value: number
+  /** What the value is held against, marked on the bar; undefined for what is itself such a floor. */
+  readonly floor: number | undefined
+}
 
 const rowHeight = 26
 const labelWidth = 230
 const barWidth = 420
 const width = labelWidth + barWidth + 90
 
-/** A bar of CPU time for each row, that of its floor marked on it. */
-export function writeChart(file: string, title: string, rows: readonly Row[]): void {
-  writeFileSync(file, chartOf(title, rows))
-}
-
-function chartOf(title: string, rows: readonly Row[]): string {
-  const most = Math.max(1, ...rows.map(({ cpuMicros }) => cpuMicros))
-  const height = (rows.length + 1) * rowHeight + 10
-  const x = (micros: number) => (micros / most) * barWidth
-  const bars = rows.map((row, index) => {
+/** @returns An SVG image. */
+export function chartOf({ title, bars }: Chart): string {
+  const most = Math.max(1e-9, ...bars.map(({ value }) => value))
+  const height = (bars.length + 1) * rowHeight + 10
+  const x = (value: number) => (value / most) * barWidth
+  const drawn = bars.map(({ label, value, floor }, index) => {
     const y = (index + 1) * rowHeight
-    const floor = rows.find(({ variant }) => variant === row.floor)
-    const isFloor = row.floor === row.variant
+    const floorX = floor === undefined ? undefined : labelWidth + x(floor)
     return [
-      `<text x="${labelWidth - 8}" y="${y + 15}" text-anchor="end">${row.variant}</text>`,
-      `<rect class="${isFloor ? 'floor' : 'own'}" x="${labelWidth}" y="${y + 3}" width="${x(row.cpuMicros).toFixed(1)}" height="${rowHeight - 8}"/>`,
-      ...(isFloor || floor === undefined
+      `<text x="${labelWidth - 8}" y="${y + 15}" text-anchor="end">${label}</text>`,
+      `<rect class="${floor === undefined ? 'floor' : 'own'}" x="${labelWidth}" y="${y + 3}" width="${x(value).toFixed(1)}" height="${rowHeight - 8}"/>`,
+      ...(floorX === undefined
         ? []
-        : [
-            `<line x1="${labelWidth + x(floor.cpuMicros)}" x2="${labelWidth + x(floor.cpuMicros)}" y1="${y + 1}" y2="${y + rowHeight - 3}"/>`,
-          ]),
-      `<text x="${labelWidth + x(row.cpuMicros) + 6}" y="${y + 15}">${row.cpuMicros}</text>`,
+        : [`<line x1="${floorX}" x2="${floorX}" y1="${y + 1}" y2="${y + rowHeight - 3}"/>`]),
+      `<text x="${labelWidth + x(value) + 6}" y="${y + 15}">${value}</text>`,
     ].join('')
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
@@ -35,7 +38,7 @@ function chartOf(title: string, rows: readonly Row[]): string {
 .floor { fill: #a9b8cc } line { stroke: #c0392b; stroke-width: 2 }
 @media (prefers-color-scheme: dark) { text { fill: #ddd } .floor { fill: #55657a } .own { fill: #6fa3e8 } }</style>
 <text class="title" x="8" y="18">${title}</text>
-${bars.join('\n')}
+${drawn.join('\n')}
 </svg>
 `
 }

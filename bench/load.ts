@@ -1,64 +1,82 @@
 import { randomUUID } from 'node:crypto'
 import autocannon, { type Instance, type Result } from 'autocannon'
+import { percentile } from './median.ts'
 import type { Traffic } from './variants.ts'
 
 export interface Load {
   readonly url: string
   readonly traffic: Traffic
-  readonly requests: number
+  readonly length: { readonly requests: number } | { readonly seconds: number }
   readonly connections: number
+  /** Default: a small order. */
+  readonly body?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface LoadResult {
+  readonly answered: number
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
 }
 
-const body = JSON.stringify({ item: 'book', quantity: 2, marker: 'm', amount: 1, note: 'x'.repeat(180) })
+export const smallOrder = JSON.stringify({
+  item: 'book',
+  quantity: 2,
+  marker: 'm',
+  amount: 1,
+  note: 'x'.repeat(180),
+})
 
 /** Sends POST requests and rejects if any was not answered with 201: a wrong answer is no figure. */
-export async function load({ url, traffic, requests, connections }: Load): Promise<LoadResult> {
+export async function load({
+  url,
+  traffic,
+  length,
+  connections,
+  body = smallOrder,
+  headers = {},
+}: Load): Promise<LoadResult> {
   const run = randomUUID()
   let sent = 0
+  const headersOf = (index: number) => ({
+    'content-type': 'application/json',
+    ...headers,
+    ...(traffic !== 'unkeyed' && {
+      'idempotency-key': traffic === 'first' ? `"${run}-${index}"` : `"${run}"`,
+    }),
+  })
   // A key whose answer is there, so that the load meets replays only.
-  if (traffic === 'replay') await fetch(url, { method: 'POST', body, headers: keyed(run) })
+  if (traffic === 'replay') await fetch(url, { method: 'POST', body, headers: headersOf(0) })
   const startedMs = performance.now()
   let lastAnswerMs = startedMs
-  // It is both, whatever its types say.
+  const latenciesMs: number[] = []
   const attack = autocannon({
     url,
-    amount: requests,
-    connections,
+    ...('requests' in length ? { amount: length.requests } : { duration: length.seconds }),
+    connections: 'requests' in length ? Math.min(connections, length.requests) : connections,
+    // Autocannon ends a run with a sample; by default that is the next full second.
+    sampleInt: 50,
     requests: [
-      {
-        method: 'POST',
-        body,
-        setupRequest: (request) => ({ ...request, headers: headersOf(traffic, run, sent++) }),
-      },
+      { method: 'POST', body, setupRequest: (request) => ({ ...request, headers: headersOf(sent++) }) },
     ],
+    // It is both, whatever its types say.
   }) as Promise<Result> & Instance
-  // Autocannon ends a run on the next full second, which would be most of a short one.
-  void attack.on('response', () => {
+  // Its own histogram counts whole milliseconds, which are too coarse for one connection.
+  void attack.on('response', (_client, _status, _bytes, responseMs) => {
     lastAnswerMs = performance.now()
+    latenciesMs.push(responseMs)
   })
   const result = await attack
   const created = result.statusCodeStats?.['201']?.count ?? 0
-  if (result.errors > 0 || created < requests) {
-    throw new Error(`${traffic}: ${created} of ${requests} answered 201, ${result.errors} errors`)
+  const expected = 'requests' in length ? length.requests : latenciesMs.length
+  if (result.errors > 0 || created < expected) {
+    throw new Error(`${traffic}: ${created} of ${expected} answered 201, ${result.errors} errors`)
   }
   return {
-    requestsPerSecond: requests / ((lastAnswerMs - startedMs) / 1000),
-    p50Ms: result.latency.p50,
-    p99Ms: result.latency.p99,
+    answered: created,
+    requestsPerSecond: created / ((lastAnswerMs - startedMs) / 1000),
+    p50Ms: percentile(latenciesMs, 0.5),
+    p99Ms: percentile(latenciesMs, 0.99),
   }
-}
-
-function headersOf(traffic: Traffic, run: string, index: number): Record<string, string> {
-  if (traffic === 'first') return keyed(`${run}-${index}`)
-  return traffic === 'replay' ? keyed(run) : { 'content-type': 'application/json' }
-}
-
-function keyed(key: string): Record<string, string> {
-  return { 'content-type': 'application/json', 'idempotency-key': `"${key}"` }
 }

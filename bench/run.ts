@@ -1,119 +1,69 @@
-// npm run bench [-- --group stores --rounds 15 --requests 1000 --connections 64 --only Redis --json --write]
+// npm run bench [-- --help]
 //
-// Every round runs each variant once, one after the other, so that a machine whose speed drifts slows all of
-// them alike. Ratios are taken within a round; printed is the median of the rounds. CPU time is the server
-// process's alone, without the store's server and without the load. `--only` takes variants by a part of their names,
-// `--group` one of stores, frameworks, peers. `--write` puts table and chart into docs/benchmarks.md.
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { startOwnPostgres, startRedis } from '../scripts/services/index.ts'
-import { writeChart } from './chart.ts'
-import { load } from './load.ts'
-import { rowsOf, type Row, type Sample, type Samples, writeTable } from './report.ts'
-import { type Places, Served } from './served.ts'
-import { type Variant, variants as allVariants } from './variants.ts'
+// Every round asks each variant once, one after the other, so that a machine whose speed drifts slows all of them
+// alike. Ratios are taken within a round; printed is the median of the rounds. CPU time is the server process's alone,
+// without the store's server and without the load.
+import { besideTables } from './beside/tables.ts'
+import { circumstances } from './circumstances.ts'
+import { bodyTables } from './cost/bodies.ts'
+import { duplicateTables } from './cost/duplicates.ts'
+import { leaseTables } from './cost/leases.ts'
+import { type GroupName, groupNames } from './groups.ts'
+import { importTables } from './import/tables.ts'
+import { readOptions, type Settings } from './options.ts'
+import { writeTable } from './page.ts'
+import { recordTables } from './records/tables.ts'
+import { markdownOf, objectsOf, type Table } from './table.ts'
 
-const { values } = parseArgs({
-  options: {
-    group: { type: 'string', default: 'stores' },
-    rounds: { type: 'string', default: '15' },
-    requests: { type: 'string', default: '1000' },
-    connections: { type: 'string', default: '64' },
-    only: { type: 'string', default: '' },
-    json: { type: 'boolean', default: false },
-    write: { type: 'boolean', default: false },
-  },
-})
-/** In the first round, which is not counted: compilers need that many to be done. */
-const warmUpRequests = 8_000
-const rounds = Number(values.rounds)
-const requests = Number(values.requests)
-const connections = Number(values.connections)
-const ofGroup = allVariants.filter(({ group }) => group === values.group)
-const wanted = ofGroup.filter(({ name }) => name.includes(values.only))
-const variants = ofGroup.filter(
-  (variant) => wanted.includes(variant) || wanted.some(({ floor }) => floor === variant.name),
-)
-if (variants.length === 0) throw new Error('No variant is left of --group and --only.')
+interface Group {
+  /** What it takes on two cores, where nothing else runs. */
+  readonly minutes: number
+  tables(settings: Settings): Promise<readonly Table[]>
+}
 
-const folder = mkdtempSync(join(tmpdir(), 'hapax-bench-'))
-const servers = new Map<string, Served>()
-const redis = await startRedis()
-const postgres = variants.some(needsPostgres) ? await startOwnPostgres() : undefined
-try {
-  if (values.group === 'peers') installPeers()
-  for (const { name, server } of variants) {
-    const places: Places = {
-      file: join(folder, `${servers.size}.sqlite`),
-      redisUrl: redis.url,
-      postgresUrl: postgres?.url ?? '',
+const groups: Readonly<Record<GroupName, Group>> = {
+  stores: { minutes: 6, tables: (settings) => besideTables('stores', settings) },
+  frameworks: { minutes: 3, tables: (settings) => besideTables('frameworks', settings) },
+  peers: { minutes: 1.5, tables: (settings) => besideTables('peers', settings) },
+  embedded: { minutes: 1, tables: (settings) => besideTables('embedded', settings) },
+  bodies: { minutes: 3, tables: bodyTables },
+  duplicates: { minutes: 1.5, tables: duplicateTables },
+  leases: { minutes: 3.5, tables: leaseTables },
+  records: { minutes: 0.5, tables: recordTables },
+  import: { minutes: 1, tables: importTables },
+}
+
+const { group, settings, json, write } = readOptions()
+if (group === undefined) await runAll()
+else await runOne(group, settings)
+
+/** One that fails does not cost the figures of the others. */
+async function runAll(): Promise<void> {
+  const startedMs = performance.now()
+  let minutesLeft = groupNames.reduce((sum, name) => sum + groups[name].minutes, 0)
+  for (const [index, name] of groupNames.entries()) {
+    const estimate = settings.quick ? '' : `, about ${Math.ceil(minutesLeft)} minutes left`
+    console.error(`[${index + 1} of ${groupNames.length}] ${name}${estimate}`)
+    try {
+      // One connection shows latency, 512 what a queue does to it.
+      await runOne(name, name === 'stores' ? { ...settings, connections: [64, 512, 1] } : settings)
+    } catch (error) {
+      process.exitCode = 1
+      console.error(`${name} has no figures this time:`, error)
     }
-    servers.set(name, await Served.start(server, places))
+    minutesLeft -= groups[name].minutes
   }
-  report(await rounded())
-} finally {
-  await Promise.all([...servers.values()].map((server) => server.stop()))
-  await postgres?.stop()
-  await redis.stop()
-  rmSync(folder, { recursive: true, force: true })
+  console.error(`Done in ${((performance.now() - startedMs) / 60_000).toFixed(1)} minutes.`)
 }
 
-function needsPostgres({ server }: Variant): boolean {
-  return server.kind === 'ours' && /postgres/i.test(server.work)
-}
-
-function installPeers(): void {
-  const cwd = join(import.meta.dirname, 'peers')
-  if (existsSync(join(cwd, 'node_modules'))) return
-  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd, stdio: 'inherit' })
-}
-
-async function rounded(): Promise<Samples> {
-  const samples = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]))
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const variant of variants) {
-      progress(`round ${round} of ${rounds}: ${variant.name}`)
-      const sample = await measure(variant, round === 0 ? warmUpRequests : requests)
-      if (round > 0) samples.get(variant.name)?.push(sample)
+async function runOne(name: GroupName, wanted: Settings): Promise<void> {
+  for (const table of await groups[name].tables(wanted)) {
+    const where = `${circumstances()}; ${table.setting}.`
+    if (json) {
+      console.log(JSON.stringify({ name: table.name, where, rows: objectsOf(table) }, undefined, 2))
+    } else {
+      console.log(`${table.heading}\n${where}\n\n${markdownOf(table)}\n`)
     }
+    if (write) writeTable(table, where)
   }
-  progress('')
-  return samples
-}
-
-async function measure({ name, traffic }: Variant, count: number): Promise<Sample> {
-  const server = servers.get(name)
-  if (server === undefined) throw new Error(`No server for ${name}`)
-  const before = server.cpuMicros()
-  const result = await load({ url: server.url, traffic, requests: count, connections })
-  return { ...result, cpuMicros: (server.cpuMicros() - before) / count }
-}
-
-function report(samples: Samples): void {
-  const rows = rowsOf(variants, samples)
-  const date = new Date().toISOString()
-  const machine = `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`
-  const setting = `${rounds} rounds of ${requests} requests, ${connections} connections; medians`
-  if (values.json) {
-    console.log(JSON.stringify({ date, machine, setting, rows }, undefined, 2))
-  } else {
-    console.log(`${date.slice(0, 10)}, ${machine}\n${setting}`)
-    console.table(Object.fromEntries(rows.map(({ variant, ...row }) => [variant, row])))
-  }
-  if (values.write) write(rows, `${date.slice(0, 10)}, ${machine}; ${setting}.`)
-}
-
-function write(rows: readonly Row[], circumstances: string): void {
-  const docs = join(import.meta.dirname, '../docs')
-  const name = connections === 64 ? values.group : `${values.group}, ${connections} connections`
-  writeTable(join(docs, 'benchmarks.md'), name, circumstances, rows)
-  const chart = `bench-${name.replaceAll(/\W+/g, '-')}.svg`
-  writeChart(join(docs, chart), `CPU µs a request: ${name}`, rows)
-}
-
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r${text.padEnd(60)}${text === '' ? '\r' : ''}`)
 }

@@ -11,6 +11,11 @@ export interface Places {
   readonly postgresUrl: string
 }
 
+interface ForkOptions {
+  readonly errors?: 'inherit' | 'ignore'
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** A server in a child process. */
 export class Served {
   readonly url: string
@@ -21,17 +26,31 @@ export class Served {
     this.url = `http://127.0.0.1:${port}/orders`
   }
 
-  static async start(program: Program, { file, redisUrl, postgresUrl }: Places): Promise<Served> {
-    const args = program.kind === 'ours' ? [program.framework, program.work, file, redisUrl, postgresUrl] : []
-    const child = fork(fileOf(program), args, {
-      env: { ...process.env, NODE_ENV: 'production', REDIS_URL: redisUrl, LEDGER: '/dev/null', PORT: '0' },
+  static start(program: Program, { file, redisUrl, postgresUrl }: Places): Promise<Served> {
+    if (program.kind === 'ours') {
+      return Served.fork('server.ts', [program.framework, program.work, file, redisUrl, postgresUrl])
+    }
+    return Served.fork(`peers/servers/${program.name}.mjs`, [], {
       // Warnings of other libraries are not what is measured.
-      stdio: ['ignore', 'ignore', program.kind === 'ours' ? 'inherit' : 'ignore', 'ipc'],
+      errors: 'ignore',
+      environment: { REDIS_URL: redisUrl, LEDGER: '/dev/null', PORT: '0' },
+    })
+  }
+
+  /** @param path From this folder: a program that sends its port once it listens, and ends when it is disconnected. */
+  static async fork(
+    path: string,
+    args: readonly string[],
+    { errors = 'inherit', environment = {} }: ForkOptions = {},
+  ): Promise<Served> {
+    const child = fork(fileURLToPath(new URL(path, import.meta.url)), args, {
+      env: { ...process.env, NODE_ENV: 'production', ...environment },
+      stdio: ['ignore', 'ignore', errors, 'ipc'],
     })
     const [port] = await Promise.race([
       once(child, 'message'),
       once(child, 'exit').then(() => {
-        throw new Error(`The server of ${JSON.stringify(program)} ended before it listened.`)
+        throw new Error(`${path} ${args.join(' ')} ended before it listened.`)
       }),
     ])
     return new Served(child, Number(port))
@@ -51,9 +70,4 @@ export class Served {
     this.#child.disconnect()
     await once(this.#child, 'exit')
   }
-}
-
-function fileOf(program: Program): string {
-  const path = program.kind === 'ours' ? 'server.ts' : `peers/servers/${program.name}.mjs`
-  return fileURLToPath(new URL(path, import.meta.url))
 }

@@ -17,7 +17,7 @@ export const servers: Readonly<Record<Framework, (store: Store | undefined) => P
   express: (store) => serveExpress(store),
   fastify: async (store) => {
     const app = fastify()
-    if (store !== undefined) await app.register(onFastify, { store, scope: false })
+    if (store !== undefined) await app.register(onFastify, optionsOf(store))
     app.post('/orders', async (request, reply) => {
       reply.code(201)
       return answerTo(request.body)
@@ -27,13 +27,13 @@ export const servers: Readonly<Record<Framework, (store: Store | undefined) => P
   },
   hono: (store) => {
     const app = new Hono()
-    if (store !== undefined) app.use(onHono({ store, scope: false }))
+    if (store !== undefined) app.use(onHono(optionsOf(store)))
     app.post('/orders', async (c) => c.json(answerTo(await c.req.json()), 201))
     return servedFetch(app.fetch)
   },
   fetch: (store) => {
     const handler = async (request: Request) => Response.json(answerTo(await request.json()), { status: 201 })
-    return servedFetch(store === undefined ? handler : withIdempotency(handler, { store, scope: false }))
+    return servedFetch(store === undefined ? handler : withIdempotency(handler, optionsOf(store)))
   },
   node: (store) => {
     const handler: Parameters<ReturnType<typeof onNode>>[0] = async (request, response) => {
@@ -41,7 +41,7 @@ export const servers: Readonly<Record<Framework, (store: Store | undefined) => P
       response.writeHead(201, { 'Content-Type': 'application/json', 'Content-Length': answer.length })
       response.end(answer)
     }
-    const guarded = store === undefined ? handler : onNode({ store, scope: false })(handler)
+    const guarded = store === undefined ? handler : onNode(optionsOf(store))(handler)
     // Express's types make each request look guarded; a bare one is not, and the handler does not ask.
     const server = createServer((request, response) => void guarded(request as never, response))
     return listening(server)
@@ -51,7 +51,7 @@ export const servers: Readonly<Record<Framework, (store: Store | undefined) => P
 /** @param before Runs before the handler: bare work of a store's client. */
 export function serveExpress(store: Store | undefined, before?: () => Promise<unknown>): Promise<number> {
   const app = express()
-  if (store !== undefined) app.use(onExpress({ store, scope: false }))
+  if (store !== undefined) app.use(onExpress(optionsOf(store)))
   app.use(express.json())
   if (before !== undefined) {
     app.use((_request, _response, next) => {
@@ -62,6 +62,10 @@ export function serveExpress(store: Store | undefined, before?: () => Promise<un
     response.status(201).json(answerTo(request.body))
   })
   return listening(createServer(app))
+}
+
+function optionsOf(store: Store): { store: Store; scope: false; silence: ['memory-store-in-production'] } {
+  return { store, scope: false, silence: ['memory-store-in-production'] }
 }
 
 function answerTo(order: unknown): object {

@@ -8,7 +8,7 @@ export interface Variant {
   readonly floor: string
 }
 
-export type Group = 'stores' | 'frameworks' | 'peers'
+export type Group = 'stores' | 'frameworks' | 'peers' | 'embedded'
 
 export type Program =
   | { readonly kind: 'ours'; readonly framework: Framework; readonly work: Work }
@@ -39,7 +39,7 @@ const refusesRepeats = new Set(['powertools-redis'])
 
 export const variants: readonly Variant[] = [
   floor(bare, 'bare', 'unkeyed'),
-  { ...guarded('guarded, no key', 'memory', 'unkeyed', bare) },
+  guarded('guarded, no key', 'memory', 'unkeyed', bare),
   floor('one bare Redis command', 'one Redis command', 'first'),
   floor('two bare Redis commands', 'two Redis commands', 'first'),
   guarded('Redis, first request', 'redis', 'first', 'two bare Redis commands'),
@@ -54,6 +54,11 @@ export const variants: readonly Variant[] = [
   guarded('memory, replay', 'memory', 'replay', bare),
   ...(['express', 'fastify', 'hono', 'fetch', 'node'] as const).flatMap(ofFramework),
   ...['hapax', 'blog', 'express-idempotency', 'node-idempotency-nest', 'powertools-redis'].flatMap(ofPeer),
+  { ...guarded('Redis, first request', 'redis', 'first', 'Redis, first request'), group: 'embedded' },
+  {
+    ...guarded('SQLite (FULL), first request', 'sqlite', 'first', 'Redis, first request'),
+    group: 'embedded',
+  },
 ]
 
 function floor(name: string, work: Work, traffic: Traffic): Variant {

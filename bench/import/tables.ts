@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { removeFolder, temporaryFolder } from '../../scripts/services/processes.ts'
+import { median } from '../median.ts'
+import type { Settings } from '../options.ts'
+import { progress } from '../progress.ts'
+import { roundsOf } from '../rounds.ts'
+import { rounded, type Table } from '../table.ts'
+import { bundle, type Bundle } from './bundle.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+const subjects = [
+  { said: '`hapax/express`', paths: ['adapters/express'] },
+  { said: '`hapax/redis`', paths: ['stores/redis'] },
+  { said: 'both', paths: ['adapters/express', 'stores/redis'] },
+]
+const forms = ['modules', 'CommonJS', 'bundled'] as const
+
+interface ImportCell {
+  readonly name: string
+  readonly subject: (typeof subjects)[number]
+  readonly form: (typeof forms)[number]
+  readonly script: string
+}
+
+/** How long importing takes a new process beyond its own start, and how much there is to load. */
+export async function importTables(settings: Settings): Promise<Table[]> {
+  const rounds = settings.rounds ?? 21
+  progress('build')
+  // What is measured is what ships.
+  execFileSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, stdio: 'ignore' })
+  const folder = temporaryFolder('bench-import')
+  try {
+    const bundles = new Map<string, Bundle>()
+    for (const { said, paths } of subjects) {
+      const files = paths.map((path) => join(root, `dist/esm/${path}.js`))
+      bundles.set(said, await bundle(files, join(folder, `${bundles.size}.mjs`)))
+    }
+    const cells = subjects.flatMap((subject) =>
+      forms.map((form): ImportCell => {
+        const script = scriptOf(form, subject.paths, bundles.get(subject.said)?.file ?? '')
+        return { name: `${subject.said}, ${form}`, subject, form, script }
+      }),
+    )
+    const samples = await roundsOf(rounds, cells, async ({ form, script }) => {
+      const emptyMs = processMs(form, '')
+      return processMs(form, script) - emptyMs
+    })
+    return [tableOf(samples, bundles, rounds)]
+  } finally {
+    removeFolder(folder)
+  }
+}
+
+function scriptOf(form: ImportCell['form'], paths: readonly string[], file: string): string {
+  switch (form) {
+    case 'modules':
+      return paths.map((path) => `import '${root}/dist/esm/${path}.js'`).join('\n')
+    case 'CommonJS':
+      return paths.map((path) => `require('${root}/dist/cjs/${path}.js')`).join('\n')
+    case 'bundled':
+      return `import '${file}'`
+  }
+}
+
+function processMs(form: ImportCell['form'], script: string): number {
+  const type = form === 'CommonJS' ? 'commonjs' : 'module'
+  const startedMs = performance.now()
+  execFileSync(process.execPath, [`--input-type=${type}`, '-e', script], { cwd: root })
+  return performance.now() - startedMs
+}
+
+function tableOf(
+  samples: ReadonlyMap<ImportCell, readonly number[]>,
+  bundles: ReadonlyMap<string, Bundle>,
+  rounds: number,
+): Table {
+  const msOf = (said: string, form: string) => {
+    for (const [cell, own] of samples) {
+      if (cell.subject.said === said && cell.form === form) return rounded(median(own))
+    }
+    return Number.NaN
+  }
+  return {
+    name: 'import',
+    heading: 'What it weighs',
+    intro: 'Held to, both together: 60 kB minified, and 15 ms.',
+    setting: `${rounds} new processes of each, beside empty ones; medians of the difference in milliseconds`,
+    columns: ['import', 'files', 'kB minified', 'kB gzipped', ...forms.map((form) => `ms, ${form}`)],
+    rows: subjects.map(({ said }) => {
+      const { files = 0, minifiedBytes = 0, gzippedBytes = 0 } = bundles.get(said) ?? {}
+      const sizes = [files, rounded(minifiedBytes / 1_000), rounded(gzippedBytes / 1_000)]
+      return [said, ...sizes, ...forms.map((form) => msOf(said, form))]
+    }),
+  }
+}
