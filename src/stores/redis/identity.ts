@@ -39,7 +39,8 @@ function labelBytes({ key, scope }: RecordLabel): number {
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export const uuidBytes = 17
-export const [uuidMark, textMark, jsonMark] = [0, 1, 2]
+export const [uuidMark, textMark] = [0, 1]
+const jsonMark = 2
 
 export function encodeOwner(owner: string): Buffer {
   const stored = Buffer.allocUnsafe(ownerBytes(owner))
