@@ -1,16 +1,19 @@
 import type { Lease } from '../../core/lease.ts'
+import type { HeaderList } from '../../core/record.ts'
 import { createProblem, type Problem, problemDocument } from '../../protocol/problem.ts'
 import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
 import type { Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
+import { AnswerHeaders } from './answer-headers.ts'
 import { captureResponse } from './capture.ts'
-import { headersOf, replayed, type WholeAnswer, wholeResponse } from './replay.ts'
+import { isTaken, lightBodyOf } from './light.ts'
+import { replayed, type WholeAnswer, wholeResponse } from './replay.ts'
 import { type FetchRequest, fetchRequestView } from './request.ts'
 
 /** One request on its way through a handler that answers with a `Response`. */
 export interface FetchExchange<Native> extends FetchRequest<Native> {
   /** What layers further out have set so far, where the framework keeps that. */
-  readonly outerHeaders?: Headers
+  readonly outerHeaders?: () => HeaderList
   /** Answers with a problem in the API's own form; default: a problem document. */
   readonly respond?: ((problem: Problem) => Response | Promise<Response>) | undefined
   /** Keeps the runtime from ending before `work` has. */
@@ -26,15 +29,16 @@ export interface FetchExchange<Native> extends FetchRequest<Native> {
  * nothing left to guard.
  */
 export function enter(guard: Guard<never>, request: Request): boolean {
-  if (guarded.has(request)) {
+  if (Reflect.has(request, guarded)) {
     guard.engine.misuse.report('mounted-twice')
     return false
   }
-  guarded.add(request)
+  // Not a set of requests, which the garbage collector would have to go through.
+  Reflect.set(request, guarded, true)
   return true
 }
 
-const guarded = new WeakSet<Request>()
+const guarded = Symbol('guarded by hapax')
 
 /** Takes a guarded request through the guard, and to its handler where that is to run. */
 export async function passThrough<Native>(
@@ -65,7 +69,7 @@ export async function passThrough<Native>(
     }
     case 'reject':
       // Nobody reads it any more. Deno closes the connection of a request whose body was left unread.
-      if (!request.bodyUsed) void request.body?.cancel().catch(() => {})
+      if (!isTaken(request) && !request.bodyUsed) void request.body?.cancel().catch(() => {})
       return refuse(guard, exchange, admission.problem, admission.expiresAtMs)
   }
 }
@@ -75,16 +79,25 @@ async function run<Native>(
   exchange: FetchExchange<Native>,
   lease: Lease,
 ): Promise<Response> {
-  const { request, outerHeaders = new Headers(), waitUntil } = exchange
+  const { request, waitUntil } = exchange
+  const outerHeaders = exchange.outerHeaders?.() ?? []
   const clientGone = request.signal
   const idempotency = leasedIdempotency(lease)
   // What the handler passes this signal to must not break off because its client has left.
   Object.defineProperty(request, 'signal', { configurable: true, get: () => idempotency.signal })
+  // With the headers as they were before the handler set its own.
+  const refuseLate = (): Promise<Response> =>
+    refuse(
+      guard,
+      { ...exchange, outerHeaders: () => outerHeaders },
+      createProblem('outcome-unknown'),
+      undefined,
+    )
   let response: Response
   try {
     response = requireAnswer(await answerFrom(exchange, idempotency))
   } catch (error) {
-    return failed(guard, exchange, lease, error)
+    return failed(guard, lease, error, refuseLate)
   }
   return captureResponse(
     response,
@@ -101,7 +114,7 @@ async function run<Native>(
         const expiresAtMs = guard.engine.wallClockMs() + lease.held.policy.retainMs
         setExchangeHeaders(headers, { replayed: false, expiresAtMs })
       },
-      refuse: () => refuse(guard, exchange, createProblem('outcome-unknown'), undefined),
+      refuse: refuseLate,
       keepAlive: (work) => waitUntil?.(work),
     },
     outerHeaders,
@@ -141,7 +154,7 @@ function requireAnswer(answer: Response | undefined): Response {
       `The handler returned a Response with the status ${answer.status}, which no client can be given.`,
     )
   }
-  if (answer.bodyUsed || answer.body?.locked === true) {
+  if (lightBodyOf(answer) === undefined && (answer.bodyUsed || answer.body?.locked === true)) {
     throw new TypeError('The handler returned a Response whose body was read already. Return a clone of it.')
   }
   return answer
@@ -150,13 +163,13 @@ function requireAnswer(answer: Response | undefined): Response {
 /** What the runtime makes of an error is its own to say, and out of sight: the record says that it failed. */
 async function failed<Native>(
   guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
   lease: Lease,
   error: unknown,
+  refuseLate: () => Promise<Response>,
 ): Promise<Response> {
   const stored = { kind: 'kept', status: 500, headers: [], body: new Uint8Array() } as const
   const finished = await lease.finish(stored, guard.keepVerdict(500))
-  if (finished === 'withheld') return refuse(guard, exchange, createProblem('outcome-unknown'), undefined)
+  if (finished === 'withheld') return refuseLate()
   throw error
 }
 
@@ -177,20 +190,18 @@ async function refuse<Native>(
 /** With the headers that layers further out have set, as an answer of the handler would have. */
 function toldResponse(
   answer: WholeAnswer,
-  { outerHeaders }: { readonly outerHeaders?: Headers },
+  { outerHeaders }: { readonly outerHeaders?: () => HeaderList },
   facts: ExchangeFacts,
 ): Response {
-  const headers = new Headers(outerHeaders)
-  for (const name of answer.headers.keys()) headers.delete(name)
-  for (const [name, value] of answer.headers) headers.append(name, value)
+  const headers = new AnswerHeaders(outerHeaders?.() ?? [])
+  headers.override(answer.headers)
   setExchangeHeaders(headers, facts)
   return wholeResponse({ ...answer, headers })
 }
 
 async function wholeAnswer(response: Response): Promise<WholeAnswer> {
   const { status, statusText } = response
-  // Those of a `Response` that came from elsewhere may refuse changes.
-  const headers = new Headers(response.headers)
+  const headers = new AnswerHeaders([...response.headers])
   return { status, statusText, headers, body: new Uint8Array(await response.arrayBuffer()) }
 }
 
@@ -198,7 +209,7 @@ async function wholeAnswer(response: Response): Promise<WholeAnswer> {
 function problemAnswer(problem: Problem, base: string): WholeAnswer {
   return {
     status: problem.status,
-    headers: headersOf([['Content-Type', 'application/problem+json']]),
+    headers: new AnswerHeaders([['Content-Type', 'application/problem+json']]),
     body: Buffer.from(JSON.stringify(problemDocument(problem, base))),
   }
 }

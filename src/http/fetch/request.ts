@@ -1,5 +1,6 @@
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
+import { type UnreadMessage, unreadMessageOf } from './light.ts'
 
 /** What an adapter knows of a request besides the `Request` itself. */
 export interface FetchRequest<Native> {
@@ -15,11 +16,13 @@ export function fetchRequestView<Native>({
   request,
   readBefore,
 }: FetchRequest<Native>): RequestView<Native> {
-  const { pathname, search } = new URL(request.url)
   return {
     native,
     method: request.method,
-    target: pathname + search,
+    get target() {
+      const { pathname, search } = new URL(request.url)
+      return pathname + search
+    },
     contentType: request.headers.get('content-type') ?? undefined,
     // `Headers` joins repeated lines with a comma, which no key has.
     fieldLines(name) {
@@ -45,16 +48,17 @@ async function decoded(request: Request, bytes: Uint8Array, maxBytes: number): P
   return { kind: 'bytes', bytes, decoded: plain ?? bytes }
 }
 
+type WholeBody = Uint8Array | 'too-large' | 'incomplete'
+
 /**
  * Reads a clone, so that the handler finds the request it was given, of whatever class, and its body intact.
  * What the original buffers meanwhile is bounded: nothing is read beyond `maxBytes`.
  */
-async function readWhole(
-  request: Request,
-  maxBytes: number,
-): Promise<Uint8Array | 'too-large' | 'incomplete'> {
-  if (request.body === null) return new Uint8Array()
+async function readWhole(request: Request, maxBytes: number): Promise<WholeBody> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return giveUp(request)
+  const message = unreadMessageOf(request)
+  if (message !== undefined) return takeWhole(message, maxBytes)
+  if (request.body === null) return new Uint8Array()
   const reader = request.clone().body?.getReader()
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -73,6 +77,43 @@ async function readWhole(
   } catch {
     return 'incomplete'
   }
+}
+
+/** Where it leaves the bytes the request finds them, as if nobody had read them. */
+function takeWhole(message: UnreadMessage, maxBytes: number): Promise<WholeBody> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+
+    function onData(chunk: Buffer): void {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes <= maxBytes) return
+      finish('too-large')
+      // The rest has to be taken off the connection, or it would never be free for another request.
+      message.resume()
+    }
+    function onEnd(): void {
+      const [only] = chunks
+      message.rawBody = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks)
+      finish(message.rawBody)
+    }
+    function onGone(): void {
+      finish('incomplete')
+    }
+    function finish(body: WholeBody): void {
+      message.off('data', onData)
+      message.off('end', onEnd)
+      message.off('close', onGone)
+      message.off('error', onGone)
+      resolve(body)
+    }
+
+    message.on('data', onData)
+    message.on('end', onEnd)
+    message.on('close', onGone)
+    message.on('error', onGone)
+  })
 }
 
 function giveUp(request: Request): 'too-large' {
