@@ -29,6 +29,11 @@ export class AnswerHeaders implements HeaderTarget {
     for (const [name, values] of others.#lines) this.#lines.set(name, values)
   }
 
+  every(holds: (value: string) => boolean): boolean {
+    for (const values of this.#lines.values()) if (!values.every(holds)) return false
+    return true
+  }
+
   /** A plain object where that can hold them all, which is what @hono/node-server sends fastest. */
   toInit(): Record<string, string> | Headers {
     if ((this.#lines.get('set-cookie')?.length ?? 0) > 1) return this.#toHeaders()

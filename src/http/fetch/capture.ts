@@ -53,7 +53,12 @@ export async function captureResponse(
   if (light !== undefined) {
     const bytes = Buffer.from(light ?? '')
     body.add(bytes)
-    return recordWhole(run, head, body, { status, headers, body: bytes, ...(light !== null && { light }) })
+    return recordWhole(run, head, body, {
+      status,
+      headers,
+      body: bytes,
+      ...(typeof light === 'string' && { light }),
+    })
   }
   const { statusText } = response
   const reader = response.body?.getReader()

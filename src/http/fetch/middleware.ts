@@ -8,7 +8,7 @@ import { AnswerHeaders } from './answer-headers.ts'
 import { captureResponse } from './capture.ts'
 import { isTaken, lightBodyOf } from './light.ts'
 import { replayed, type WholeAnswer, wholeResponse } from './replay.ts'
-import { type FetchRequest, fetchRequestView } from './request.ts'
+import { type FetchRequest, FetchRequestView } from './request.ts'
 
 /** One request on its way through a handler that answers with a `Response`. */
 export interface FetchExchange<Native> extends FetchRequest<Native> {
@@ -29,16 +29,17 @@ export interface FetchExchange<Native> extends FetchRequest<Native> {
  * nothing left to guard.
  */
 export function enter(guard: Guard<never>, request: Request): boolean {
-  if (Reflect.has(request, guarded)) {
+  if (Reflect.has(request, entered)) {
     guard.engine.misuse.report('mounted-twice')
     return false
   }
   // Not a set of requests, which the garbage collector would have to go through.
-  Reflect.set(request, guarded, true)
+  Reflect.set(request, entered, undefined)
   return true
 }
 
-const guarded = Symbol('guarded by hapax')
+/** On a guarded request, and holds what its handler gets once that runs. */
+const entered = Symbol('guarded by hapax')
 
 /** Takes a guarded request through the guard, and to its handler where that is to run. */
 export async function passThrough<Native>(
@@ -46,7 +47,8 @@ export async function passThrough<Native>(
   exchange: FetchExchange<Native>,
 ): Promise<Response> {
   const { request } = exchange
-  const admission = await guard.admit(fetchRequestView(exchange))
+  const admitted = guard.admit(new FetchRequestView(exchange))
+  const admission = admitted instanceof Promise ? await admitted : admitted
   switch (admission.kind) {
     case 'unkeyed':
     case 'bypass':
@@ -83,8 +85,8 @@ async function run<Native>(
   const outerHeaders = exchange.outerHeaders?.() ?? []
   const clientGone = request.signal
   const idempotency = leasedIdempotency(lease)
-  // What the handler passes this signal to must not break off because its client has left.
-  Object.defineProperty(request, 'signal', { configurable: true, get: () => idempotency.signal })
+  Reflect.set(request, entered, idempotency)
+  Object.defineProperty(request, 'signal', signalOfRun)
   // With the headers as they were before the handler set its own.
   const refuseLate = (): Promise<Response> =>
     refuse(
@@ -119,6 +121,18 @@ async function run<Native>(
     },
     outerHeaders,
   )
+}
+
+/**
+ * What the handler passes this signal to must not break off because its client has left. One for all requests: a function
+ * on each would give each a shape of its own.
+ */
+const signalOfRun: PropertyDescriptor & ThisType<Request> = {
+  configurable: true,
+  get() {
+    // Set by `run`, which defines this.
+    return (Reflect.get(this, entered) as RequestIdempotency).signal
+  },
 }
 
 async function answerFrom<Native>(

@@ -1,3 +1,4 @@
+import type { Unsubscribe } from '../../core/store.ts'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
 import { type UnreadMessage, unreadMessageOf } from './light.ts'
@@ -11,34 +12,48 @@ export interface FetchRequest<Native> {
   readonly readBefore?: (() => Promise<Uint8Array | undefined>) | undefined
 }
 
-export function fetchRequestView<Native>({
-  native,
-  request,
-  readBefore,
-}: FetchRequest<Native>): RequestView<Native> {
-  return {
-    native,
-    method: request.method,
-    get target() {
-      const { pathname, search } = new URL(request.url)
-      return pathname + search
-    },
-    contentType: request.headers.get('content-type') ?? undefined,
-    // `Headers` joins repeated lines with a comma, which no key has.
-    fieldLines(name) {
-      const value = request.headers.get(name)
-      return value === null ? [] : [value]
-    },
-    body: async (maxBytes) => {
-      const bytes = await (request.bodyUsed ? readBefore?.() : readWhole(request, maxBytes))
-      if (!(bytes instanceof Uint8Array)) return { kind: bytes ?? 'consumed' }
-      return decoded(request, bytes, maxBytes)
-    },
-    onGone(listener) {
-      const { signal } = request
-      signal.addEventListener('abort', listener, { once: true })
-      return () => signal.removeEventListener('abort', listener)
-    },
+/** One object for each request, where functions that close over it would be six. */
+export class FetchRequestView<Native> implements RequestView<Native> {
+  readonly native: Native
+  readonly #request: Request
+  readonly #readBefore: FetchRequest<Native>['readBefore']
+
+  constructor({ native, request, readBefore }: FetchRequest<Native>) {
+    this.native = native
+    this.#request = request
+    this.#readBefore = readBefore
+  }
+
+  get method(): string {
+    return this.#request.method
+  }
+
+  get target(): string {
+    const { pathname, search } = new URL(this.#request.url)
+    return pathname + search
+  }
+
+  get contentType(): string | undefined {
+    return this.#request.headers.get('content-type') ?? undefined
+  }
+
+  /** `Headers` joins repeated lines with a comma, which no key has. */
+  fieldLines(name: string): readonly string[] {
+    const value = this.#request.headers.get(name)
+    return value === null ? [] : [value]
+  }
+
+  async body(maxBytes: number): Promise<RequestBody> {
+    const request = this.#request
+    const bytes = await (request.bodyUsed ? this.#readBefore?.() : readWhole(request, maxBytes))
+    if (!(bytes instanceof Uint8Array)) return { kind: bytes ?? 'consumed' }
+    return decoded(request, bytes, maxBytes)
+  }
+
+  onGone(listener: () => void): Unsubscribe {
+    const { signal } = this.#request
+    signal.addEventListener('abort', listener, { once: true })
+    return () => signal.removeEventListener('abort', listener)
   }
 }
 
