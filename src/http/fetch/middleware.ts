@@ -6,9 +6,10 @@ import type { Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { AnswerHeaders } from './answer-headers.ts'
 import { captureResponse } from './capture.ts'
-import { isTaken, lightBodyOf } from './light.ts'
+import { isTaken } from './light.ts'
 import { replayed, type WholeAnswer, wholeResponse } from './replay.ts'
 import { type FetchRequest, FetchRequestView } from './request.ts'
+import { requireAnswer } from './require-answer.ts'
 
 /** One request on its way through a handler that answers with a `Response`. */
 export interface FetchExchange<Native> extends FetchRequest<Native> {
@@ -146,32 +147,6 @@ async function answerFrom<Native>(
     if (answer === undefined) throw thrown
     return answer
   }
-}
-
-/**
- * Found out while it is recorded, what is no answer would leave its key in progress. By shape: frameworks bring
- * classes of their own.
- */
-function requireAnswer(answer: Response | undefined): Response {
-  // A handler without types may return anything.
-  const headers: unknown = answer?.headers
-  if (
-    answer === undefined ||
-    typeof headers !== 'object' ||
-    headers === null ||
-    !('getSetCookie' in headers)
-  ) {
-    throw new TypeError('The handler must return a Response, and returned something else.')
-  }
-  if (answer.status < 200 || answer.status > 599) {
-    throw new TypeError(
-      `The handler returned a Response with the status ${answer.status}, which no client can be given.`,
-    )
-  }
-  if (lightBodyOf(answer) === undefined && (answer.bodyUsed || answer.body?.locked === true)) {
-    throw new TypeError('The handler returned a Response whose body was read already. Return a clone of it.')
-  }
-  return answer
 }
 
 /** What the runtime makes of an error is its own to say, and out of sight: the record says that it failed. */
