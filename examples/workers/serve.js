@@ -13,7 +13,7 @@ const worker = new Miniflare({
   modules: true,
   script: readFileSync(new URL('dist/worker.js', import.meta.url), 'utf8'),
   compatibilityDate: '2026-07-01',
-  compatibilityFlags: ['nodejs_compat'],
+  compatibilityFlags: ['nodejs_compat', 'enable_request_signal'],
   bindings: { DATABASE_URL },
 })
 console.log(`Listening on ${(await worker.ready).origin}`)

@@ -54,7 +54,7 @@ export function idempotency<C extends Context>(options: HonoOptions<C>): HonoIde
     const response = await passThrough(guard, {
       native: context,
       request,
-      outerHeaders: new Headers(context.res.headers),
+      outerHeaders: () => [...context.res.headers],
       readBefore: () => bytesReadBefore(context),
       async run(own) {
         context.set('idempotency', own)

@@ -26,19 +26,38 @@ export interface RunContext extends StepRunner {
 }
 
 export function contextOf(lease: Lease): RunContext {
-  return {
-    key: lease.key,
-    scope: lease.scope,
-    attempt: lease.held.attempt,
-    token: lease.held.token,
-    get signal() {
-      return lease.signal
-    },
-    step: (name, fn, options) => lease.steps.step(name, fn, options),
-    transaction: (name, fn, options) => lease.steps.transaction(name, fn, options),
-    derive: (name) => derivedKey(lease.held.id, name),
-    release: () => void (lease.verdict = 'release'),
-    keep: () => void (lease.verdict = 'keep'),
+  return new LeaseContext(lease)
+}
+
+/** A class, since a getter in an object literal costs more than all the rest of it. Functions may be taken from it. */
+class LeaseContext implements RunContext {
+  readonly #lease: Lease
+  readonly key: string
+  readonly scope: string
+  readonly attempt: number
+  readonly token: number
+
+  constructor(lease: Lease) {
+    this.#lease = lease
+    this.key = lease.key
+    this.scope = lease.scope
+    this.attempt = lease.held.attempt
+    this.token = lease.held.token
+  }
+
+  get signal(): AbortSignal {
+    return this.#lease.signal
+  }
+
+  readonly step: StepRunner['step'] = (name, fn, options) => this.#lease.steps.step(name, fn, options)
+  readonly transaction: StepRunner['transaction'] = (name, fn, options) =>
+    this.#lease.steps.transaction(name, fn, options)
+  readonly derive = (name: string): string => derivedKey(this.#lease.held.id, name)
+  readonly release = (): void => {
+    this.#lease.verdict = 'release'
+  }
+  readonly keep = (): void => {
+    this.#lease.verdict = 'keep'
   }
 }
 

@@ -60,7 +60,8 @@ export class Guard<Request> {
     return method !== undefined && methods(request).includes(method) && skip?.(request) !== true
   }
 
-  async admit(view: RequestView<Request>): Promise<Admission> {
+  /** At once where there is nothing to claim, so that requests without a key cost nothing. */
+  admit(view: RequestView<Request>): Admission | Promise<Admission> {
     const { settings } = this
     const parsed = this.#key(view)
     if (parsed.kind === 'malformed') {
@@ -71,7 +72,11 @@ export class Guard<Request> {
     }
     const scope = this.#scope(view.native)
     if (scope === undefined) return this.#refuse('scope-missing')
+    return this.#admitKeyed(view, parsed.key, scope)
+  }
 
+  async #admitKeyed(view: RequestView<Request>, key: string, scope: Scope): Promise<Admission> {
+    const { settings } = this
     const body = await view.body(settings.maxRequestBytes)
     switch (body.kind) {
       case 'too-large':
@@ -82,7 +87,7 @@ export class Guard<Request> {
         return { kind: 'gone' }
     }
     const decision = await this.engine.begin({
-      key: parsed.key,
+      key,
       scope,
       fingerprint: this.#fingerprint(view, body),
       settings: this.#callSettings(view.native),

@@ -34,25 +34,39 @@ export function leasedIdempotency(lease: Lease): RequestIdempotency & RunContext
 
 /** The same object for a request that nothing protects, so that handlers need no second path. */
 export function unkeyedIdempotency(journal: Journal | undefined): RequestIdempotency {
-  let controller: AbortController | undefined
-  return {
-    ...unprotectedSteps(journal),
-    key: undefined,
-    scope: undefined,
-    attempt: 1,
-    token: undefined,
-    get signal() {
-      // One for each request: listeners on a shared signal would pile up.
-      controller ??= new AbortController()
-      return controller.signal
-    },
-    derive(name) {
-      throw new IdempotencyError(
-        'unkeyed',
-        `derive(${JSON.stringify(name)}) needs an idempotency key, and this request carried none. Set "required" on the route, or check req.idempotency.key first.`,
-      )
-    },
-    release: () => {},
-    keep: () => {},
+  return new UnkeyedIdempotency(journal)
+}
+
+class UnkeyedIdempotency implements RequestIdempotency {
+  #controller: AbortController | undefined
+  readonly key = undefined
+  readonly scope = undefined
+  readonly attempt = 1
+  readonly token = undefined
+  readonly step: StepRunner['step']
+  readonly transaction: StepRunner['transaction']
+  readonly derive = deriveUnkeyed
+  readonly release = nothing
+  readonly keep = nothing
+
+  constructor(journal: Journal | undefined) {
+    const { step, transaction } = unprotectedSteps(journal)
+    this.step = step
+    this.transaction = transaction
+  }
+
+  get signal(): AbortSignal {
+    // One for each request: listeners on a shared signal would pile up.
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
   }
 }
+
+function deriveUnkeyed(name: string): never {
+  throw new IdempotencyError(
+    'unkeyed',
+    `derive(${JSON.stringify(name)}) needs an idempotency key, and this request carried none. Set "required" on the route, or check req.idempotency.key first.`,
+  )
+}
+
+function nothing(): void {}

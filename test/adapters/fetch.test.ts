@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type FetchOptions, idempotency, withIdempotency } from '../../src/adapters/fetch.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { deferred } from '../support/deferred.ts'
@@ -294,3 +294,35 @@ function slowly(...words: string[]): ReadableStream<Uint8Array> {
     },
   })
 }
+
+describe('an answer that is all there', () => {
+  const answers: Readonly<Record<string, () => Response>> = {
+    json: () => Response.json({ id: 7 }),
+    'a long text': () => new Response('x'.repeat(300_000)),
+    'a copy': () => Response.json({ id: 7 }).clone(),
+    'a form': () => new Response(new URLSearchParams({ id: '7' })),
+    'what went through a transform': () =>
+      new Response(new Response('text').body?.pipeThrough(new TransformStream()) ?? null),
+  }
+
+  it.each(Object.entries(answers))('is told whole without a timer: %s', async (_, answer) => {
+    const length = (await answer().arrayBuffer()).byteLength
+    const timers = [
+      vi.spyOn(globalThis, 'setTimeout'),
+      vi.spyOn(globalThis, 'setImmediate'),
+      vi.spyOn(globalThis, 'setInterval'),
+    ]
+    onTestFinished(() => void vi.restoreAllMocks())
+    const handler = guard()(answer)
+    // The engine's deadline and heartbeat are one timer each for all that runs.
+    await handler(post(undefined, { headers: { 'Idempotency-Key': 'k0' } }))
+    for (const timer of timers) timer.mockClear()
+    const told = await Promise.all(
+      Array.from({ length: 20 }, (_none, index) =>
+        handler(post(undefined, { headers: { 'Idempotency-Key': `k${index + 1}` } })),
+      ),
+    )
+    for (const { headers } of told) expect(headers.get('content-length')).toBe(String(length))
+    expect(timers.flatMap(({ mock }) => mock.calls)).toEqual([])
+  })
+})

@@ -46,7 +46,7 @@ export async function startWorkerd(
     modules: true,
     script: outputFiles[0]?.text,
     compatibilityDate: '2026-07-01',
-    compatibilityFlags: ['nodejs_compat'],
+    compatibilityFlags: ['nodejs_compat', 'enable_request_signal'],
     ...options,
   })
 }

@@ -1,9 +1,12 @@
 import type { Finished } from '../../core/lease.ts'
-import type { HeaderList, StoredResponse } from '../../core/record.ts'
+import type { HeaderList, StoredResponse, TombstoneReason } from '../../core/record.ts'
 import { entombed } from '../../core/tombstone.ts'
 import { CapturedBody } from '../captured-body.ts'
+import type { HeaderTarget } from '../exchange-headers.ts'
+import { AnswerHeaders } from './answer-headers.ts'
 import { CapturedStream } from './captured-stream.ts'
-import { wholeResponse } from './replay.ts'
+import { type LightBody, lightBodyOf } from './light.ts'
+import { type WholeAnswer, wholeResponse } from './replay.ts'
 
 /** What a capture needs to know and to tell. */
 export interface CapturedRun {
@@ -17,7 +20,7 @@ export interface CapturedRun {
   /** `headers` are those that the handler set or changed. */
   onHead(headers: HeaderList): void
   /** Adds this exchange's own headers. */
-  decorate(headers: Headers): void
+  decorate(headers: HeaderTarget): void
   /** The answer in place of one whose lease was lost. */
   refuse(): Promise<Response>
   /** Keeps the runtime from ending while a recording goes on that nobody waits for. */
@@ -31,40 +34,79 @@ export interface CapturedRun {
 export async function captureResponse(
   response: Response,
   run: CapturedRun,
-  outerHeaders: Headers,
+  outerHeaders: HeaderList,
 ): Promise<Response> {
-  const changed = [...response.headers].filter(([name, value]) => outerHeaders.get(name) !== value)
+  const light = lightBodyOf(response)
+  const listed = headersOf(response, light)
+  const changed = listed.filter(([name, value]) => !has(outerHeaders, name, value))
   run.onHead(changed)
-  const { status, statusText } = response
+  const { status } = response
   const head: StoredResponse = {
     kind: 'kept',
     status,
     headers: run.recordable(changed),
     body: new Uint8Array(),
   }
-  const headers = new Headers(response.headers)
+  const headers = new AnswerHeaders(listed)
   run.decorate(headers)
   const body = new CapturedBody(run.maxResponseBytes)
+  if (light !== undefined) {
+    const bytes = Buffer.from(light ?? '')
+    body.add(bytes)
+    return recordWhole(run, head, body, {
+      status,
+      headers,
+      body: bytes,
+      ...(typeof light === 'string' && { light }),
+    })
+  }
+  const { statusText } = response
   const reader = response.body?.getReader()
   const early = reader === undefined ? 'whole' : await readEarly(reader, body)
-  if (reader === undefined || early === 'whole') {
-    const finished = await run.finish({ ...head, body: body.bytes() })
-    if (finished === 'withheld') return run.refuse()
-    return wholeResponse({ status, statusText, headers, body: body.bytes() })
-  }
+  if (reader === undefined || early === 'whole')
+    return recordWhole(run, head, body, { status, statusText, headers, body: body.bytes() })
   const stream = new CapturedStream({
     reader,
     body,
     early,
-    declaredBytes: lengthOf(response.headers),
+    declaredBytes: lengthOf(headers),
     clientGone: run.clientGone,
-    finish: (reason) => {
-      const stored = { ...head, body: body.bytes() }
-      return run.finish(reason === undefined ? stored : entombed(stored, reason))
-    },
+    finish: (reason) => finish(run, head, body, reason),
     keepAlive: (work) => run.keepAlive(work),
   })
-  return new Response(stream.readable, { status, statusText, headers })
+  return new Response(stream.readable, { status, statusText, headers: headers.toInit() })
+}
+
+async function recordWhole(
+  run: CapturedRun,
+  head: StoredResponse,
+  body: CapturedBody,
+  answer: WholeAnswer,
+): Promise<Response> {
+  const finished = await finish(run, head, body, body.overflowed ? 'too-large' : undefined)
+  return finished === 'withheld' ? run.refuse() : wholeResponse(answer)
+}
+
+function finish(
+  run: CapturedRun,
+  head: StoredResponse,
+  body: CapturedBody,
+  reason: TombstoneReason | undefined,
+): Promise<Finished> {
+  const stored = { ...head, body: body.bytes() }
+  return run.finish(reason === undefined ? stored : entombed(stored, reason))
+}
+
+function headersOf(response: Response, light: LightBody | undefined): HeaderList {
+  const listed = [...response.headers]
+  // As the Fetch standard has it of a text; a light response gets its type last.
+  if (typeof light === 'string' && !response.headers.has('content-type'))
+    listed.push(['content-type', 'text/plain;charset=UTF-8'])
+  return listed
+}
+
+function has(list: HeaderList, name: string, value: string): boolean {
+  return list.some(([otherName, otherValue]) => otherName === name && otherValue === value)
 }
 
 export type Reader = ReadableStreamDefaultReader<Uint8Array>
@@ -77,14 +119,17 @@ export interface Early {
 
 /** Takes what is there without waiting: most bodies are a text or bytes that the handler had. */
 async function readEarly(reader: Reader, body: CapturedBody): Promise<'whole' | Early> {
-  const later = new Promise<'later'>((resolve) => setTimeout(() => resolve('later'), 0))
   const chunks: Uint8Array[] = []
+  let turn: Promise<void> | undefined
   for (;;) {
     const next = reader.read()
-    // Whoever takes the read up again is told of its failure.
-    next.catch(() => {})
-    const result = await Promise.race([next.catch(() => 'later' as const), later])
-    if (result === 'later') return { chunks, next }
+    let result = await atOnce(next)
+    if (result === undefined) {
+      // Blobs, and all bodies of workerd, come from outside of JavaScript.
+      turn ??= turnOfEvents()
+      result = await Promise.race([next.catch(() => undefined), turn.then(() => undefined)])
+    }
+    if (result === undefined) return { chunks, next }
     if (result.done) return 'whole'
     chunks.push(result.value)
     body.add(Buffer.from(result.value))
@@ -92,7 +137,32 @@ async function readEarly(reader: Reader, body: CapturedBody): Promise<'whole' | 
   }
 }
 
-function lengthOf(headers: Headers): number | undefined {
+type Read = Awaited<Early['next']>
+
+/**
+ * What is there after some turns of promises, and most bodies take six at most in Node, Bun and Deno: so no timer is armed
+ * for each answer.
+ */
+async function atOnce(next: Early['next']): Promise<Read | undefined> {
+  const outcome: { read?: Read } = {}
+  next.then(
+    (read) => {
+      outcome.read = read
+    },
+    // Whoever takes the read up again is told of its failure.
+    () => {},
+  )
+  for (let turns = 0; turns < 16 && outcome.read === undefined; turns += 1) await Promise.resolve()
+  return outcome.read
+}
+
+function turnOfEvents(): Promise<void> {
+  // Workers have it with nodejs_compat only.
+  const { setImmediate: immediate }: { readonly setImmediate?: (run: () => void) => unknown } = globalThis
+  return new Promise((resolve) => (immediate === undefined ? setTimeout(resolve, 0) : immediate(resolve)))
+}
+
+function lengthOf(headers: AnswerHeaders): number | undefined {
   const length = headers.get('content-length')
   return length === null ? undefined : Number(length)
 }

@@ -1,16 +1,20 @@
 import type { Lease } from '../../core/lease.ts'
+import type { HeaderList } from '../../core/record.ts'
 import { createProblem, type Problem, problemDocument } from '../../protocol/problem.ts'
 import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
 import type { Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
+import { AnswerHeaders } from './answer-headers.ts'
 import { captureResponse } from './capture.ts'
-import { headersOf, replayed, type WholeAnswer, wholeResponse } from './replay.ts'
-import { type FetchRequest, fetchRequestView } from './request.ts'
+import { isTaken } from './light.ts'
+import { replayed, type WholeAnswer, wholeResponse } from './replay.ts'
+import { type FetchRequest, FetchRequestView } from './request.ts'
+import { requireAnswer } from './require-answer.ts'
 
 /** One request on its way through a handler that answers with a `Response`. */
 export interface FetchExchange<Native> extends FetchRequest<Native> {
   /** What layers further out have set so far, where the framework keeps that. */
-  readonly outerHeaders?: Headers
+  readonly outerHeaders?: () => HeaderList
   /** Answers with a problem in the API's own form; default: a problem document. */
   readonly respond?: ((problem: Problem) => Response | Promise<Response>) | undefined
   /** Keeps the runtime from ending before `work` has. */
@@ -26,15 +30,17 @@ export interface FetchExchange<Native> extends FetchRequest<Native> {
  * nothing left to guard.
  */
 export function enter(guard: Guard<never>, request: Request): boolean {
-  if (guarded.has(request)) {
+  if (Reflect.has(request, entered)) {
     guard.engine.misuse.report('mounted-twice')
     return false
   }
-  guarded.add(request)
+  // Not a set of requests, which the garbage collector would have to go through.
+  Reflect.set(request, entered, undefined)
   return true
 }
 
-const guarded = new WeakSet<Request>()
+/** On a guarded request, and holds what its handler gets once that runs. */
+const entered = Symbol('guarded by hapax')
 
 /** Takes a guarded request through the guard, and to its handler where that is to run. */
 export async function passThrough<Native>(
@@ -42,7 +48,8 @@ export async function passThrough<Native>(
   exchange: FetchExchange<Native>,
 ): Promise<Response> {
   const { request } = exchange
-  const admission = await guard.admit(fetchRequestView(exchange))
+  const admitted = guard.admit(new FetchRequestView(exchange))
+  const admission = admitted instanceof Promise ? await admitted : admitted
   switch (admission.kind) {
     case 'unkeyed':
     case 'bypass':
@@ -65,7 +72,7 @@ export async function passThrough<Native>(
     }
     case 'reject':
       // Nobody reads it any more. Deno closes the connection of a request whose body was left unread.
-      if (!request.bodyUsed) void request.body?.cancel().catch(() => {})
+      if (!isTaken(request) && !request.bodyUsed) void request.body?.cancel().catch(() => {})
       return refuse(guard, exchange, admission.problem, admission.expiresAtMs)
   }
 }
@@ -75,16 +82,25 @@ async function run<Native>(
   exchange: FetchExchange<Native>,
   lease: Lease,
 ): Promise<Response> {
-  const { request, outerHeaders = new Headers(), waitUntil } = exchange
+  const { request, waitUntil } = exchange
+  const outerHeaders = exchange.outerHeaders?.() ?? []
   const clientGone = request.signal
   const idempotency = leasedIdempotency(lease)
-  // What the handler passes this signal to must not break off because its client has left.
-  Object.defineProperty(request, 'signal', { configurable: true, get: () => idempotency.signal })
+  Reflect.set(request, entered, idempotency)
+  Object.defineProperty(request, 'signal', signalOfRun)
+  // With the headers as they were before the handler set its own.
+  const refuseLate = (): Promise<Response> =>
+    refuse(
+      guard,
+      { ...exchange, outerHeaders: () => outerHeaders },
+      createProblem('outcome-unknown'),
+      undefined,
+    )
   let response: Response
   try {
     response = requireAnswer(await answerFrom(exchange, idempotency))
   } catch (error) {
-    return failed(guard, exchange, lease, error)
+    return failed(guard, lease, error, refuseLate)
   }
   return captureResponse(
     response,
@@ -101,11 +117,23 @@ async function run<Native>(
         const expiresAtMs = guard.engine.wallClockMs() + lease.held.policy.retainMs
         setExchangeHeaders(headers, { replayed: false, expiresAtMs })
       },
-      refuse: () => refuse(guard, exchange, createProblem('outcome-unknown'), undefined),
+      refuse: refuseLate,
       keepAlive: (work) => waitUntil?.(work),
     },
     outerHeaders,
   )
+}
+
+/**
+ * What the handler passes this signal to must not break off because its client has left. One for all requests: a function
+ * on each would give each a shape of its own.
+ */
+const signalOfRun: PropertyDescriptor & ThisType<Request> = {
+  configurable: true,
+  get() {
+    // Set by `run`, which defines this.
+    return (Reflect.get(this, entered) as RequestIdempotency).signal
+  },
 }
 
 async function answerFrom<Native>(
@@ -121,42 +149,16 @@ async function answerFrom<Native>(
   }
 }
 
-/**
- * Found out while it is recorded, what is no answer would leave its key in progress. By shape: frameworks bring
- * classes of their own.
- */
-function requireAnswer(answer: Response | undefined): Response {
-  // A handler without types may return anything.
-  const headers: unknown = answer?.headers
-  if (
-    answer === undefined ||
-    typeof headers !== 'object' ||
-    headers === null ||
-    !('getSetCookie' in headers)
-  ) {
-    throw new TypeError('The handler must return a Response, and returned something else.')
-  }
-  if (answer.status < 200 || answer.status > 599) {
-    throw new TypeError(
-      `The handler returned a Response with the status ${answer.status}, which no client can be given.`,
-    )
-  }
-  if (answer.bodyUsed || answer.body?.locked === true) {
-    throw new TypeError('The handler returned a Response whose body was read already. Return a clone of it.')
-  }
-  return answer
-}
-
 /** What the runtime makes of an error is its own to say, and out of sight: the record says that it failed. */
 async function failed<Native>(
   guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
   lease: Lease,
   error: unknown,
+  refuseLate: () => Promise<Response>,
 ): Promise<Response> {
   const stored = { kind: 'kept', status: 500, headers: [], body: new Uint8Array() } as const
   const finished = await lease.finish(stored, guard.keepVerdict(500))
-  if (finished === 'withheld') return refuse(guard, exchange, createProblem('outcome-unknown'), undefined)
+  if (finished === 'withheld') return refuseLate()
   throw error
 }
 
@@ -177,20 +179,18 @@ async function refuse<Native>(
 /** With the headers that layers further out have set, as an answer of the handler would have. */
 function toldResponse(
   answer: WholeAnswer,
-  { outerHeaders }: { readonly outerHeaders?: Headers },
+  { outerHeaders }: { readonly outerHeaders?: () => HeaderList },
   facts: ExchangeFacts,
 ): Response {
-  const headers = new Headers(outerHeaders)
-  for (const name of answer.headers.keys()) headers.delete(name)
-  for (const [name, value] of answer.headers) headers.append(name, value)
+  const headers = new AnswerHeaders(outerHeaders?.() ?? [])
+  headers.override(answer.headers)
   setExchangeHeaders(headers, facts)
   return wholeResponse({ ...answer, headers })
 }
 
 async function wholeAnswer(response: Response): Promise<WholeAnswer> {
   const { status, statusText } = response
-  // Those of a `Response` that came from elsewhere may refuse changes.
-  const headers = new Headers(response.headers)
+  const headers = new AnswerHeaders([...response.headers])
   return { status, statusText, headers, body: new Uint8Array(await response.arrayBuffer()) }
 }
 
@@ -198,7 +198,7 @@ async function wholeAnswer(response: Response): Promise<WholeAnswer> {
 function problemAnswer(problem: Problem, base: string): WholeAnswer {
   return {
     status: problem.status,
-    headers: headersOf([['Content-Type', 'application/problem+json']]),
+    headers: new AnswerHeaders([['Content-Type', 'application/problem+json']]),
     body: Buffer.from(JSON.stringify(problemDocument(problem, base))),
   }
 }

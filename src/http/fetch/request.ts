@@ -1,5 +1,7 @@
+import type { Unsubscribe } from '../../core/store.ts'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
+import { type UnreadMessage, unreadMessageOf } from './light.ts'
 
 /** What an adapter knows of a request besides the `Request` itself. */
 export interface FetchRequest<Native> {
@@ -10,32 +12,48 @@ export interface FetchRequest<Native> {
   readonly readBefore?: (() => Promise<Uint8Array | undefined>) | undefined
 }
 
-export function fetchRequestView<Native>({
-  native,
-  request,
-  readBefore,
-}: FetchRequest<Native>): RequestView<Native> {
-  const { pathname, search } = new URL(request.url)
-  return {
-    native,
-    method: request.method,
-    target: pathname + search,
-    contentType: request.headers.get('content-type') ?? undefined,
-    // `Headers` joins repeated lines with a comma, which no key has.
-    fieldLines(name) {
-      const value = request.headers.get(name)
-      return value === null ? [] : [value]
-    },
-    body: async (maxBytes) => {
-      const bytes = await (request.bodyUsed ? readBefore?.() : readWhole(request, maxBytes))
-      if (!(bytes instanceof Uint8Array)) return { kind: bytes ?? 'consumed' }
-      return decoded(request, bytes, maxBytes)
-    },
-    onGone(listener) {
-      const { signal } = request
-      signal.addEventListener('abort', listener, { once: true })
-      return () => signal.removeEventListener('abort', listener)
-    },
+/** One object for each request, where functions that close over it would be six. */
+export class FetchRequestView<Native> implements RequestView<Native> {
+  readonly native: Native
+  readonly #request: Request
+  readonly #readBefore: FetchRequest<Native>['readBefore']
+
+  constructor({ native, request, readBefore }: FetchRequest<Native>) {
+    this.native = native
+    this.#request = request
+    this.#readBefore = readBefore
+  }
+
+  get method(): string {
+    return this.#request.method
+  }
+
+  get target(): string {
+    const { pathname, search } = new URL(this.#request.url)
+    return pathname + search
+  }
+
+  get contentType(): string | undefined {
+    return this.#request.headers.get('content-type') ?? undefined
+  }
+
+  /** `Headers` joins repeated lines with a comma, which no key has. */
+  fieldLines(name: string): readonly string[] {
+    const value = this.#request.headers.get(name)
+    return value === null ? [] : [value]
+  }
+
+  async body(maxBytes: number): Promise<RequestBody> {
+    const request = this.#request
+    const bytes = await (request.bodyUsed ? this.#readBefore?.() : readWhole(request, maxBytes))
+    if (!(bytes instanceof Uint8Array)) return { kind: bytes ?? 'consumed' }
+    return decoded(request, bytes, maxBytes)
+  }
+
+  onGone(listener: () => void): Unsubscribe {
+    const { signal } = this.#request
+    signal.addEventListener('abort', listener, { once: true })
+    return () => signal.removeEventListener('abort', listener)
   }
 }
 
@@ -45,16 +63,17 @@ async function decoded(request: Request, bytes: Uint8Array, maxBytes: number): P
   return { kind: 'bytes', bytes, decoded: plain ?? bytes }
 }
 
+type WholeBody = Uint8Array | 'too-large' | 'incomplete'
+
 /**
  * Reads a clone, so that the handler finds the request it was given, of whatever class, and its body intact.
  * What the original buffers meanwhile is bounded: nothing is read beyond `maxBytes`.
  */
-async function readWhole(
-  request: Request,
-  maxBytes: number,
-): Promise<Uint8Array | 'too-large' | 'incomplete'> {
-  if (request.body === null) return new Uint8Array()
+async function readWhole(request: Request, maxBytes: number): Promise<WholeBody> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return giveUp(request)
+  const message = unreadMessageOf(request)
+  if (message !== undefined) return takeWhole(message, maxBytes)
+  if (request.body === null) return new Uint8Array()
   const reader = request.clone().body?.getReader()
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -73,6 +92,43 @@ async function readWhole(
   } catch {
     return 'incomplete'
   }
+}
+
+/** Where it leaves the bytes the request finds them, as if nobody had read them. */
+function takeWhole(message: UnreadMessage, maxBytes: number): Promise<WholeBody> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+
+    function onData(chunk: Buffer): void {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes <= maxBytes) return
+      finish('too-large')
+      // The rest has to be taken off the connection, or it would never be free for another request.
+      message.resume()
+    }
+    function onEnd(): void {
+      const [only] = chunks
+      message.rawBody = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks)
+      finish(message.rawBody)
+    }
+    function onGone(): void {
+      finish('incomplete')
+    }
+    function finish(body: WholeBody): void {
+      message.off('data', onData)
+      message.off('end', onEnd)
+      message.off('close', onGone)
+      message.off('error', onGone)
+      resolve(body)
+    }
+
+    message.on('data', onData)
+    message.on('end', onEnd)
+    message.on('close', onGone)
+    message.on('error', onGone)
+  })
 }
 
 function giveUp(request: Request): 'too-large' {

@@ -4,6 +4,8 @@ import { type AdapterServer, testAdapter } from '../../../src/testing/adapter.ts
 import { fetchOn } from '../../support/adapters/fetch-handler.ts'
 import { lacks } from './lacks.ts'
 
+export { waiters } from './waiters.ts'
+
 interface ExecutionContext {
   waitUntil(work: Promise<unknown>): void
 }
@@ -36,6 +38,25 @@ export const E = entrypoint('E')
 export const F = entrypoint('F')
 export const G = entrypoint('G')
 export const H = entrypoint('H')
+
+/** Without hapax. */
+export const broken = {
+  fetch(): Response {
+    let pulls = 0
+    return new Response(
+      new ReadableStream(
+        {
+          pull(controller) {
+            pulls += 1
+            if (pulls === 1) controller.enqueue(Buffer.from('begun'))
+            else controller.error(new Error('broken'))
+          },
+        },
+        { highWaterMark: 0 },
+      ),
+    )
+  },
+}
 
 function entrypoint(name: string) {
   return {
