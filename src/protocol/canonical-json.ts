@@ -1,4 +1,4 @@
-import { maxDepth, type Member, objectOf } from './canonical-object.ts'
+import { maxDepth, type Member, objectLike, objectOf, type Shape, shapeOf } from './canonical-object.ts'
 import {
   canonicalNumber,
   canonicalNumberEnd,
@@ -27,7 +27,7 @@ import {
  * canonicalJson('{ "b": 1.0, "a": "\\u0041" }') // '{"a":"A","b":1}'
  */
 export function canonicalJson(text: string): string | undefined {
-  const reader: Reader = { text, position: 0 }
+  const reader: Reader = { text, position: 0, shapes: [] }
   const canonical = readValue(reader, 0)
   return canonical !== undefined && whitespaceEnd(text, reader.position) === text.length
     ? canonical
@@ -51,7 +51,12 @@ export function canonicalValue(value: unknown): string | undefined {
 
 // ---- From a text. A reading function returns undefined where there is no canonical form.
 
-type Reader = { readonly text: string; position: number }
+type Reader = {
+  readonly text: string
+  position: number
+  /** The object read last, by depth. In a long list each is like the one before. */
+  readonly shapes: Array<Shape | undefined>
+}
 
 const COMMA = 0x2c
 const COLON = 0x3a
@@ -81,18 +86,34 @@ function readValue(reader: Reader, depth: number): string | undefined {
 }
 
 function readObject(reader: Reader, depth: number): string | undefined {
-  const members: Member[] = []
+  const expected = reader.shapes[depth]
+  const values: string[] = []
+  /** From the first name that was not expected. */
+  let names: string[] | undefined
   reader.position += 1
   if (readMark(reader, CLOSE_BRACE)) return '{}'
   do {
     reader.position = whitespaceEnd(reader.text, reader.position)
-    const literal = readString(reader)
-    if (literal === undefined || !readMark(reader, COLON)) return undefined
+    const name = names === undefined ? expected?.names[values.length] : undefined
+    // A name in its canonical spelling, with its quotes: the reader need not look at its characters.
+    if (name !== undefined && reader.text.startsWith(name, reader.position)) reader.position += name.length
+    else {
+      const literal = readString(reader)
+      if (literal === undefined) return undefined
+      names ??= expected?.names.slice(0, values.length) ?? []
+      names.push(literal)
+    }
+    if (!readMark(reader, COLON)) return undefined
     const value = readValue(reader, depth)
     if (value === undefined) return undefined
-    members.push({ name: nameOf(literal), text: `${literal}:${value}` })
+    values.push(value)
   } while (readMark(reader, COMMA))
-  return readMark(reader, CLOSE_BRACE) ? objectOf(members) : undefined
+  if (!readMark(reader, CLOSE_BRACE)) return undefined
+  if (names === undefined && expected?.names.length === values.length) return objectLike(expected, values)
+  const shape = shapeOf(names ?? expected?.names.slice(0, values.length) ?? [])
+  if (shape === undefined) return undefined
+  reader.shapes[depth] = shape
+  return objectLike(shape, values)
 }
 
 function readArray(reader: Reader, depth: number): string | undefined {
@@ -145,10 +166,6 @@ function respell(literal: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function nameOf(literal: string): string {
-  return literal.includes('\\') ? String(JSON.parse(literal)) : literal.slice(1, -1)
 }
 
 // ---- From a value. `ancestors` are the arrays and objects that the value is inside of.

@@ -38,3 +38,34 @@ function sortByName(members: Member[]): void {
     members[hole] = member
   }
 }
+
+/** What objects with the same names in the same order have in common. */
+export type Shape = {
+  /** As string literals, in the order of the text. */
+  readonly names: readonly string[]
+  /** Which of them comes first in the canonical text, and so on. */
+  readonly order: readonly number[]
+}
+
+/** Undefined when a name occurs twice. */
+export function shapeOf(literals: readonly string[]): Shape | undefined {
+  const members = literals.map((literal, index): Member & { index: number } => ({
+    name: nameOf(literal),
+    text: '',
+    index,
+  }))
+  sortByName(members)
+  const isTwice = members.some(({ name }, index) => name === members[index + 1]?.name)
+  return isTwice ? undefined : { names: literals, order: members.map(({ index }) => index) }
+}
+
+/** The canonical text of an object of this shape, from the canonical texts of its values. */
+export function objectLike({ names, order }: Shape, values: readonly string[]): string {
+  let text = ''
+  for (const index of order) text += `${text === '' ? '{' : ','}${names[index]}:${values[index]}`
+  return `${text}}`
+}
+
+function nameOf(literal: string): string {
+  return literal.includes('\\') ? String(JSON.parse(literal)) : literal.slice(1, -1)
+}

@@ -232,6 +232,27 @@ describe('members', () => {
     expect(canonicalJson('{"b":{"a":1},"a":[{"a":1},{"a":1}]}')).toBe('{"a":[{"a":1},{"a":1}],"b":{"a":1}}')
   })
 
+  test('are read the same after objects that are alike in part', () => {
+    // Few names, so that one object often begins, ends or goes on like the one before.
+    const member = fc.tuple(
+      fc.constantFrom('a', 'b', 'ab', '"', '\\', '\u00e9'),
+      fc.integer({ min: 0, max: 9 }),
+    )
+    const objects = fc.array(fc.array(member, { maxLength: 4 }), { minLength: 2, maxLength: 8 })
+    const textOf = (members: ReadonlyArray<[string, number]>) =>
+      `{${members.map(([name, value]) => `${JSON.stringify(name)}: ${value}`).join(',')}}`
+    fc.assert(
+      fc.property(objects, (list) => {
+        const hasTwice = list.some((members) => new Set(members.map(([name]) => name)).size < members.length)
+        const text = `[${list.map(textOf).join(' ,')}]`
+        // Not by JSON.parse, which in Node 24.21 reads the name `"\\""` as a backslash once it has read one of those.
+        const values = list.map((members) => Object.fromEntries(members))
+        expect(canonicalJson(text)).toBe(hasTwice ? undefined : canonicalize(values))
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
   test('may be called __proto__', () => {
     const text = '{"b":1,"__proto__":{"a":1}}'
     expect(canonicalJson(text)).toBe('{"__proto__":{"a":1},"b":1}')
