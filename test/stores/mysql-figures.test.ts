@@ -89,15 +89,19 @@ if (server !== undefined) {
     const [running, ended] = [await mustClaim(store, randomUUID()), await mustClaim(store, randomUUID())]
     const completion = await loggedDuring(() => store.complete(ended, answer('x')))
     expect(completion).toBeGreaterThan(100)
-    const answers = await loggedDuring(async () => {
-      for (let round = 0; round < 30; round += 1) {
-        await store.claim(requestFor(running.id))
-        await store.claim(requestFor(running.id, { fingerprint: 'b1:other' }))
-        await store.claim(requestFor(ended.id))
-      }
-    })
-    // The server has some housekeeping of its own: less than one write for each of these would be.
-    expect(answers).toBeLessThan(90 * 20)
+    const answers: number[] = []
+    for (let window = 0; window < 5; window += 1) {
+      const bytes = await loggedDuring(async () => {
+        for (let round = 0; round < 30; round += 1) {
+          await store.claim(requestFor(running.id))
+          await store.claim(requestFor(running.id, { fingerprint: 'b1:other' }))
+          await store.claim(requestFor(ended.id))
+        }
+      })
+      answers.push(bytes)
+    }
+    // The server's own housekeeping only adds to a window, at times much: one write for each answer would be in all.
+    expect(Math.min(...answers)).toBeLessThan(90 * 20)
     await store.close()
     await pool.end()
   })
