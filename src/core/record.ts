@@ -137,3 +137,17 @@ export interface UnknownRecord extends RecordBase {
 export type IdempotencyRecord = RunningRecord | ReleasedRecord | CompletedRecord | UnknownRecord
 
 export type RecordState = IdempotencyRecord['state']
+
+/** Since when a record is in its state; null where it does not say. */
+export function sinceMsOf(record: IdempotencyRecord): number | null {
+  switch (record.state) {
+    case 'running':
+      return record.claimedAtMs
+    case 'completed':
+      return record.completedAtMs
+    case 'unknown':
+      return record.sinceMs
+    case 'released':
+      return null
+  }
+}

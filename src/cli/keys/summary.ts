@@ -1,4 +1,4 @@
-import type { IdempotencyRecord } from '../../core/record.ts'
+import { sinceMsOf } from '../../core/record.ts'
 import type { InspectedRecord } from '../../core/store.ts'
 import type { StateName } from './search.ts'
 
@@ -20,27 +20,14 @@ export interface KeySummary {
 export function summaryOf(found: InspectedRecord, nowMs: number): KeySummary {
   if (found.state === 'unreadable') return { id: found.id, state: found.state, reason: found.reason }
   const { id, state, record } = found
-  const sinceMs = sinceOf(record)
+  const sinceMs = sinceMsOf(record)
   return {
     id,
     state: record.state === 'completed' && record.failed ? 'failed' : state,
     ...record.label,
-    ...(sinceMs !== undefined && { ageMs: Math.max(0, Math.round(nowMs - sinceMs)) }),
+    ...(sinceMs !== null && { ageMs: Math.max(0, Math.round(nowMs - sinceMs)) }),
     attempt: record.attempt,
     ...(record.state === 'completed' && { status: record.response.status }),
     expiresInMs: Math.round(record.expiresAtMs - nowMs),
-  }
-}
-
-function sinceOf(record: IdempotencyRecord): number | undefined {
-  switch (record.state) {
-    case 'running':
-      return record.claimedAtMs
-    case 'completed':
-      return record.completedAtMs
-    case 'unknown':
-      return record.sinceMs
-    case 'released':
-      return undefined
   }
 }

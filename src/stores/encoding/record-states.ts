@@ -52,18 +52,4 @@ export function recordOf(members: RecordMembers): IdempotencyRecord {
   }
 }
 
-/** What {@link RecordMembers.sinceMs} reads. */
-export function sinceMsOf(record: IdempotencyRecord): number | null {
-  switch (record.state) {
-    case 'running':
-      return record.claimedAtMs
-    case 'completed':
-      return record.completedAtMs
-    case 'unknown':
-      return record.sinceMs
-    case 'released':
-      return null
-  }
-}
-
 export const recoveryModes: readonly RecoveryMode[] = ['refuse', 'reconcile', 'rerun']

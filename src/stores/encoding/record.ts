@@ -1,9 +1,9 @@
 import { nameAndMessage } from '../../core/errors.ts'
-import type { IdempotencyRecord, RecordPolicy } from '../../core/record.ts'
+import { type IdempotencyRecord, type RecordPolicy, sinceMsOf } from '../../core/record.ts'
 import { asciiJson } from './ascii.ts'
 import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from './envelope.ts'
 import { type Fields, integer, isFields, number, oneOf, text } from './fields.ts'
-import { recordOf, recoveryModes, sinceMsOf } from './record-states.ts'
+import { recordOf, recoveryModes } from './record-states.ts'
 import { decodeSteps, encodeSteps } from './steps.ts'
 
 /** The format that this release writes, and the newest that it reads. */

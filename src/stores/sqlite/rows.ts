@@ -1,9 +1,9 @@
 import { nameAndMessage } from '../../core/errors.ts'
-import type { IdempotencyRecord, RecordPolicy } from '../../core/record.ts'
+import { type IdempotencyRecord, type RecordPolicy, sinceMsOf } from '../../core/record.ts'
 import { decodeSteps, encodeSteps } from '../encoding/steps.ts'
 import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from '../encoding/envelope.ts'
 import { type Fields, flag, integer, number, oneOf, string, text } from '../encoding/fields.ts'
-import { recordOf, recoveryModes, sinceMsOf } from '../encoding/record-states.ts'
+import { recordOf, recoveryModes } from '../encoding/record-states.ts'
 import type { SqliteValue } from './handle.ts'
 
 /** The format that this release writes, and the newest that it reads. */
