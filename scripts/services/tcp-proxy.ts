@@ -38,8 +38,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     links.add(link)
     link.client.setNoDelay(true)
     link.server.setNoDelay(true)
-    if (isHolding) link.server.pause()
     join(link, () => links.delete(link))
+    // After it was joined: a pipe makes its source flow.
+    if (isHolding) link.server.pause()
   })
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')

@@ -25,7 +25,7 @@ import type {
 import { entombed } from '../core/tombstone.ts'
 import * as rules from '../core/transitions.ts'
 import type { Duration } from '../protocol/duration.ts'
-import { askComplete, askStep } from './postgres/arguments.ts'
+import { askHeld, askOutcome, askStep } from './postgres/arguments.ts'
 import { forgets, type PostgresWarningCode, postgresWarningTexts } from './postgres/checks.ts'
 import { Claims } from './postgres/claims.ts'
 import type { PostgresClient } from './postgres/clients.ts'
@@ -169,7 +169,7 @@ class PostgresStore implements Store {
     this.#database = database
     this.#statements = statementsFor(schema)
     this.#session = new Session(database, { lockTimeoutMs: lockTimeout, channel }, () => this.#prepare())
-    this.#claims = new Claims(this.#session, this.#statements.claim)
+    this.#claims = new Claims(this.#session, this.#statements)
     const run = this.#session.run.bind(this.#session)
     this.#watching = this.#createWatching(channel)
     this.#writes = new Writes(run, (id) => this.#watching.changed(id))
@@ -198,8 +198,16 @@ class PostgresStore implements Store {
   async complete(lease: HeldLease, given: Outcome): Promise<WriteResult> {
     const outcome = storable(given)
     const body = outcome.kind === 'response' ? encodeBody(outcome.response) : Buffer.alloc(0)
-    const write = { id: lease.id, asked: askComplete(lease, outcome), body }
-    return this.#writes.perform<WriteResult>(this.#statements.complete, write, {
+    const { id, token } = lease
+    const asked = askOutcome(outcome)
+    const isWritten = await this.#writes.attempt(this.#statements.complete, {
+      id,
+      asked: { token, ...asked },
+      body,
+    })
+    if (isWritten) return 'written'
+    const write = { id, asked: { ...askHeld(lease), ...asked }, body }
+    return this.#writes.perform<WriteResult>(this.#statements.recomplete, write, {
       written: 'written',
       unreadable: 'stale',
       rule: (record, nowMs) => rules.complete(record, lease, outcome, nowMs),

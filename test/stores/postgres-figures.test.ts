@@ -52,6 +52,29 @@ if (server !== undefined) {
         counter.close()
       })
 
+      test('one more to take a key over, once its record is released, or expired', async () => {
+        const counter = await countTrips(server.url)
+        const opened = open(counter.url, { max: 1 })
+        const store = postgresStore(opened.client, { schema, silence })
+        const [released, expired] = [requestFor(randomUUID()), requestFor(randomUUID())]
+        const leaseOf = async (request: typeof released) => {
+          const result = await store.claim(request)
+          if (result.kind !== 'claimed') throw new Error(result.kind)
+          return { ...request, ...result, takeover: false }
+        }
+        await store.release(await leaseOf(released), { clean: true })
+        await leaseOf(expired)
+        await pool.query(`UPDATE "${schema}".hapax_record SET expires_at = now() WHERE id = $1`, [expired.id])
+        await store.claim(requestFor(randomUUID()))
+        await sleep(100)
+        // The first of each kind is prepared on the way.
+        expect(await counter.during(() => leaseOf(released))).toBeGreaterThanOrEqual(2)
+        expect(await counter.during(() => leaseOf(expired))).toBe(2)
+        await store.close()
+        await opened.close()
+        counter.close()
+      })
+
       test('one for a claim, a completion, a release, and a batch of 200 renewals', async () => {
         const counter = await countTrips(server.url)
         const opened = open(counter.url, { max: 1 })

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Pool } from 'pg'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type OwnPostgresServer, startOwnPostgres } from '../../scripts/services/index.ts'
+import { type OwnPostgresServer, startOwnPostgres, startTcpProxy } from '../../scripts/services/index.ts'
 import { isIdempotencyError } from '../../src/core/errors.ts'
 import { idempotencyOver } from '../../src/core/idempotency.ts'
 import { postgresStore } from '../../src/stores/postgres.ts'
@@ -117,6 +117,91 @@ if (server !== undefined) {
       .toEqual(Array(20).fill('done'))
     expect(runs).toBe(20)
     await once.close()
+    await pool.end()
+  })
+
+  test.each([
+    ['holds its answers back', 'holdAnswers'],
+    ['is gone, and nobody is told', 'goSilent'],
+  ] as const)('a server that %s: verbs reject in time, and may be sent again', async (_, fault) => {
+    const proxy = await startTcpProxy(Number(new URL(server.url).port))
+    const url = new URL(server.url)
+    url.port = String(proxy.port)
+    const pool = new Pool({ connectionString: url.href, max: 1 })
+    const store = postgresStore(pool, { silence, answerTimeout: 300 })
+    const held = requestFor(randomUUID())
+    const grant = await store.claim(held)
+    if (grant.kind !== 'claimed') throw new Error(grant.kind)
+    const lease = { ...held, ...grant, takeover: false }
+    // After its first claim the store asks for two settings.
+    await sleep(50)
+    const unanswered = {
+      code: 'store-failed',
+      message: expect.stringMatching(/^Postgres refused an operation: no answer in time/),
+    }
+
+    const request = requestFor(randomUUID())
+    proxy[fault]()
+    await expect(store.claim(request)).rejects.toMatchObject(unanswered)
+    proxy.resume()
+    // Whether it was carried out or not, its owner gets it and nobody else. The pool has another connection.
+    expect((await store.claim(request)).kind).toBe('claimed')
+    expect((await store.claim(requestFor(request.id))).kind).toBe('running')
+
+    proxy[fault]()
+    await expect(store.complete(lease, answer('x'))).rejects.toMatchObject(unanswered)
+    proxy.resume()
+    expect(await store.complete(lease, answer('x'))).toBe('written')
+    expect(await store.claim(requestFor(held.id))).toMatchObject({ kind: 'completed' })
+    await store.close()
+    await pool.end()
+    await proxy.close()
+  })
+
+  test('statements of pg that wait for their answers share one timer', async () => {
+    const proxy = await startTcpProxy(Number(new URL(server.url).port))
+    const url = new URL(server.url)
+    url.port = String(proxy.port)
+    const pool = new Pool({ connectionString: url.href, max: 10 })
+    const store = postgresStore(pool, { silence })
+    const claims = () => Array.from({ length: 10 }, () => store.claim(requestFor(randomUUID())))
+    await Promise.all(claims())
+    await Promise.all(claims())
+    await sleep(50)
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    proxy.holdAnswers()
+    // The pool has one for each connection that is idle.
+    const whileIdle = timers()
+    const waiting = claims()
+    await sleep(20)
+    expect(timers()).toBeLessThanOrEqual(whileIdle - 10 + 1)
+    proxy.resume()
+    await Promise.all(waiting)
+    await store.close()
+    await pool.end()
+    await proxy.close()
+  })
+
+  test('a statement that lost to another leaves its connection open', async () => {
+    const pool = new Pool({ connectionString: server.url, max: 2 })
+    const store = postgresStore(pool, { silence, lockTimeout: 50 })
+    const request = requestFor(randomUUID())
+    await store.claim(request)
+    const holder = await pool.connect()
+    await holder.query('BEGIN; SELECT FROM hapax.hapax_record FOR UPDATE')
+    let removed = 0
+    pool.on('remove', () => {
+      removed += 1
+    })
+    await expect(
+      store.release({ ...request, token: 1, attempt: 1, takeover: false }, { clean: true }),
+    ).resolves.toBe('stale')
+    await expect(store.abandon(request.id, request.owner)).rejects.toMatchObject({ cause: { code: '55P03' } })
+    await sleep(50)
+    expect(removed).toBe(0)
+    await holder.query('ROLLBACK')
+    holder.release()
+    await store.close()
     await pool.end()
   })
 

@@ -77,6 +77,40 @@ if (server !== undefined) {
     },
   )
 
+  test.each([1, 2])(
+    'from version %i: records stay, and what is damaged is refused as before',
+    async (version) => {
+      const schema = newSchema()
+      const tables = migrations.filter((migration) => migration.version <= version).map(({ sql }) => sql)
+      const client = await pool.connect()
+      await client.query(
+        `CREATE SCHEMA ${quoted(schema)}; SET search_path = ${quoted(schema)}; ${tables.join('')}`,
+      )
+      await client.query(`
+      INSERT INTO hapax_record (id, token, since, expires_at, retain_ms, retain_unknown_ms, attempt, status, format, state,
+        recovery, owner, fingerprint, headers, body)
+      VALUES ('old', 7, now(), now() + interval '1 hour', 1, 1, 1, 201, 1, 'completed', 'refuse', 'o', '{b1:x}', '{}', 'x')`)
+      await client.query('RESET search_path')
+      client.release()
+      const store = open({ schema })
+      expect(await store.claim(requestFor('old'))).toMatchObject({
+        kind: 'completed',
+        response: { status: 201 },
+      })
+      expect(await store.claim(requestFor('new'))).toMatchObject({ kind: 'claimed' })
+      const table = `${quoted(schema)}.hapax_record`
+      const violation = { code: '23514', constraint: 'hapax_record_is_whole' }
+      for (const damage of ['body = NULL', "step_names = '{a}'", "format = 2, step_names = '{a}'"]) {
+        await expect(pool.query(`UPDATE ${table} SET ${damage} WHERE id = 'old'`)).rejects.toMatchObject(
+          violation,
+        )
+      }
+      // A newer format has its own rules.
+      await pool.query(`UPDATE ${table} SET format = 2, body = NULL WHERE id = 'old'`)
+      await store.close()
+    },
+  )
+
   describe('of another release', () => {
     const meta = (schema: string, change: string) =>
       pool.query(`UPDATE ${quoted(schema)}.hapax_meta SET ${change}`)

@@ -9,10 +9,10 @@ export function askClaim(request: ClaimRequest, deadlineMs: number): object {
   return { ...leaseOf(request), digests: comparedDigests(request.fingerprint), deadline_ms: deadlineMs }
 }
 
-export function askComplete(held: HeldLease, outcome: Outcome): object {
-  if (outcome.kind === 'unknown') return { ...askHeld(held), state: 'unknown' }
+export function askOutcome(outcome: Outcome): object {
+  if (outcome.kind === 'unknown') return { state: 'unknown' }
   const { failed, response } = outcome
-  return { ...askHeld(held), state: 'completed', failed, ...encodeResponse(response) }
+  return { state: 'completed', failed, ...encodeResponse(response) }
 }
 
 export function askStep(held: HeldLease, change: StepChange): object {

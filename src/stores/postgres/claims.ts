@@ -15,7 +15,7 @@ import {
   textIn,
 } from './rows.ts'
 import type { Session } from './session.ts'
-import type { Statement } from './statements.ts'
+import type { Statements } from './statements.ts'
 import { repeated } from './writes.ts'
 
 /** Claims with a lease shorter than this may still be carried out so long after they were sent. */
@@ -25,12 +25,12 @@ type Reply = { readonly kind: 'result'; readonly result: ClaimResult } | { reado
 
 export class Claims {
   readonly #session: Session
-  readonly #statement: Statement
+  readonly #statements: Pick<Statements, 'claim' | 'reclaim'>
   readonly #clock = new ServerClock()
 
-  constructor(session: Session, statement: Statement) {
+  constructor(session: Session, statements: Pick<Statements, 'claim' | 'reclaim'>) {
     this.#session = session
-    this.#statement = statement
+    this.#statements = statements
   }
 
   /**
@@ -54,9 +54,11 @@ export class Claims {
   }
 
   #send(request: ClaimRequest, windowMs: number): Promise<Reply> {
+    let statement = this.#statements.claim
     return repeated(async () => {
       const deadlineMs = this.#clock.now() + windowMs
-      const [row] = await this.#session.run(this.#statement, askClaim(request, deadlineMs))
+      const [row] = await this.#session.run(statement, askClaim(request, deadlineMs))
+      statement = this.#statements.reclaim
       if (row === undefined) throw new Error('The claim returned no row.')
       this.#clock.learn(Number(textIn(row[0])))
       const reply = readReply(row, request, deadlineMs)
@@ -65,7 +67,7 @@ export class Claims {
   }
 }
 
-/** Undefined if neither the claim was granted nor anything stood in its way: another came between. */
+/** Undefined if the claim was neither granted nor refused: the record may be taken over, or another claim came between. */
 function readReply(
   [now, granted, stored, body]: Row,
   request: ClaimRequest,

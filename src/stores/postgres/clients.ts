@@ -4,10 +4,17 @@
 export interface NodePostgresPool {
   readonly totalCount: number
   readonly options: object
-  query(config: NodePostgresQuery): Promise<{ readonly rows: unknown[] }>
-  connect(): Promise<unknown>
+  connect(): Promise<NodePostgresConnection>
   on(event: 'error', listener: (error: Error) => void): unknown
   listenerCount(event: 'error'): number
+}
+
+/** A client of pg while the pool lends it. */
+export interface NodePostgresConnection {
+  query(config: NodePostgresQuery): Promise<{ readonly rows: unknown[] }>
+  /** With an error the pool closes it. */
+  release(error?: Error): void
+  on(event: 'error', listener: (error: Error) => void): unknown
 }
 
 export interface NodePostgresQuery {

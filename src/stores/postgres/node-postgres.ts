@@ -1,43 +1,92 @@
-import type { NodePostgresClient, NodePostgresPool } from './clients.ts'
+import { systemClock } from '../../core/clock.ts'
+import { Deadline, DeadlineExceeded } from '../../core/deadline.ts'
+import type {
+  NodePostgresClient,
+  NodePostgresConnection,
+  NodePostgresPool,
+  NodePostgresQuery,
+} from './clients.ts'
 import type { Database, DatabaseSettings, Listener, Listening, Row, SqlValue } from './database.ts'
-import { isPreparedStatementLost } from './errors.ts'
+import { isLocked, isPreparedStatementLost, isRepeatable } from './errors.ts'
 import type { Statement } from './statements.ts'
 
 export function nodePostgresDatabase(pool: NodePostgresPool, settings: DatabaseSettings): Database {
   // The pool reports here that an idle connection broke; without a listener that would end the process.
-  if (pool.listenerCount('error') === 0) pool.on('error', () => {})
+  if (pool.listenerCount('error') === 0) pool.on('error', ignore)
+  const connections = new Connections(pool, settings.answerTimeoutMs)
   let prepare = settings.prepare
-  const send = async (
-    statement: Statement,
-    values: readonly SqlValue[],
-    isPrepared: boolean,
-  ): Promise<readonly Row[]> => {
-    const name = isPrepared && statement.name !== undefined ? { name: statement.name } : {}
-    const parameters = values.length > 0 ? { values: [...values] } : {}
-    const config = { ...name, text: statement.text, ...parameters, rowMode: 'array' as const }
-    const { rows } = await pool.query({ ...config, ...timeoutOf(statement, settings) })
-    return rows.map(rowIn)
-  }
   return {
     query: async (statement, values) => {
       const isPrepared = prepare
       try {
-        return await send(statement, values, isPrepared)
+        return await connections.query(statement, values, isPrepared)
       } catch (error) {
         // A pooler gave the transaction to another server connection, where it did not run.
         if (!isPrepared || !isPreparedStatementLost(error)) throw error
         prepare = false
-        return send(statement, values, false)
+        return connections.query(statement, values, false)
       }
     },
     listen: (channel, listener) => listen(pool, channel, listener),
   }
 }
 
-/** pg takes it beside each query, though its types know it for a whole client only. */
-function timeoutOf(statement: Statement, { answerTimeoutMs }: DatabaseSettings): object {
-  return statement.isSlow === true ? {} : { query_timeout: answerTimeoutMs }
+/** Sends statements on connections of the pool, and has it close those that broke or do not answer. */
+class Connections {
+  readonly #pool: NodePostgresPool
+  readonly #deadline: Deadline | undefined
+  readonly #known = new WeakSet<NodePostgresConnection>()
+
+  /** @param answerTimeoutMs 0: without end. */
+  constructor(pool: NodePostgresPool, answerTimeoutMs: number) {
+    this.#pool = pool
+    // pg's own `query_timeout` takes a timer for each statement.
+    this.#deadline = answerTimeoutMs > 0 ? new Deadline(systemClock, answerTimeoutMs) : undefined
+  }
+
+  async query(
+    statement: Statement,
+    values: readonly SqlValue[],
+    isPrepared: boolean,
+  ): Promise<readonly Row[]> {
+    const connection = await this.#connection()
+    let result: { readonly rows: unknown[] }
+    try {
+      const answer = connection.query(queryOf(statement, values, isPrepared))
+      const isBounded = this.#deadline !== undefined && statement.isSlow !== true
+      result = isBounded ? await this.#deadline.bound(answer) : await answer
+    } catch (error) {
+      // The pool closes a connection that it is given back with an error. Any may be in a state that is not known, but
+      // for those whose statement lost to another.
+      connection.release(isLocked(error) || isRepeatable(error) ? undefined : asError(error))
+      throw error instanceof DeadlineExceeded ? new Error('no answer in time.', { cause: error }) : error
+    }
+    connection.release()
+    return result.rows.map(rowIn)
+  }
+
+  async #connection(): Promise<NodePostgresConnection> {
+    const connection = await this.#pool.connect()
+    if (!this.#known.has(connection)) {
+      this.#known.add(connection)
+      // One that breaks tells its statement too; without a listener it would end the process.
+      connection.on('error', ignore)
+    }
+    return connection
+  }
 }
+
+function queryOf(statement: Statement, values: readonly SqlValue[], isPrepared: boolean): NodePostgresQuery {
+  const name = isPrepared && statement.name !== undefined ? { name: statement.name } : {}
+  const parameters = values.length > 0 ? { values: [...values] } : {}
+  return { ...name, text: statement.text, ...parameters, rowMode: 'array' }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+function ignore(): void {}
 
 function rowIn(row: unknown): Row {
   if (Array.isArray(row)) return row

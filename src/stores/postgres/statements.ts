@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { abandonSql, releaseSql } from './statements/release.ts'
-import { claimSql } from './statements/claim.ts'
-import { completeSql } from './statements/complete.ts'
+import { claimSql, reclaimSql } from './statements/claim.ts'
+import { completeSql, recompleteSql } from './statements/complete.ts'
 import { forgetSql, readSql, headsSql, settleSql } from './statements/inspect.ts'
 import { reapSql } from './statements/reap.ts'
 import { reassertSql, renewSql } from './statements/renew.ts'
@@ -18,7 +18,9 @@ export interface Statement {
 
 export interface Statements {
   readonly claim: Statement
+  readonly reclaim: Statement
   readonly complete: Statement
+  readonly recomplete: Statement
   readonly renew: Statement
   readonly reassert: Statement
   readonly release: Statement
@@ -45,7 +47,9 @@ export function statementsFor(schema: string): Statements {
   const records = `${quoteIdentifier(schema)}.hapax_record`
   return {
     claim: prepared(claimSql(records)),
+    reclaim: prepared(reclaimSql(records)),
     complete: prepared(completeSql(records)),
+    recomplete: prepared(recompleteSql(records)),
     renew: prepared(renewSql(records)),
     reassert: prepared(reassertSql(records)),
     release: prepared(releaseSql(records)),

@@ -37,6 +37,14 @@ export class Writes {
     this.onChanged = onChanged
   }
 
+  /** False where the record is not as the statement wants it: nothing was written. */
+  async attempt(statement: Statement, { id, asked, body }: Write): Promise<boolean> {
+    const [row] = await this.#run(statement, { id: encodeText(id), ...asked }, body)
+    if (row?.[0] !== 'written') return false
+    this.onChanged(id)
+    return true
+  }
+
   async perform<T>(statement: Statement, { id, asked, body }: Write, rule: WriteRule<T>): Promise<T> {
     return repeated(async () => {
       const [row] = await this.#run(statement, { id: encodeText(id), ...asked }, body)

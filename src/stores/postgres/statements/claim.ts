@@ -15,23 +15,47 @@ import {
   span,
 } from './parts.ts'
 
+const asked = `${lease}, digests text[], deadline_ms float8`
+
 /**
- * Grants the claim, or gives the record that stood in its way. Where it does neither, another claim came between:
- * the statement is sent again.
+ * Grants the claim where there is no record, or gives the record that stood in its way. Where it does neither, another
+ * claim came between.
  *
- * In $1: a lease, `digests` to compare the record's with, and `deadline_ms`, after which it must not be carried out.
+ * What it can't do, to take over a record, is most of the work of {@link reclaimSql}, even where there is none: the
+ * server builds all of a statement before it runs any of it.
+ *
+ * In $1: a lease, and `deadline_ms`, after which it must not be carried out.
  */
 export function claimSql(records: string): string {
   return `
-WITH ${ask(`${lease}, digests text[], deadline_ms float8`)},
+WITH ${ask(asked)},
 ${found(records)},
 granted AS (
-  INSERT INTO ${records} AS r (id, format, state, owner, token, attempt, recovery, retain_ms, retain_unknown_ms,
-    fingerprint, since, lease_until, expires_at, label_key, label_scope)
-  SELECT a.id, 1, 'running', a.owner, ${microseconds('a.now')}, 1, a.recovery, a.retain_ms, a.retain_unknown_ms,
-    a.fingerprint, a.now, a.now + ${span('a.lease_ms')}, a.now + ${span('(a.lease_ms + a.retain_unknown_ms)')},
-    a.label_key, a.label_scope
-  FROM ask a
+  ${insertion(records)}
+  WHERE NOT EXISTS (SELECT FROM found) AND ${milliseconds('a.now')} <= a.deadline_ms
+  ON CONFLICT (id) DO NOTHING
+  RETURNING r.id, r.token
+)
+SELECT ${nowColumn},
+  CASE WHEN g.id IS NOT NULL
+    THEN json_build_object('token', g.token, 'attempt', 1, 'takeover', NULL, 'step_texts', NULL)::text END AS granted,
+  ${recordColumn('f', 'f.id IS NOT NULL')},
+  f.body
+FROM ask a LEFT JOIN granted g ON true LEFT JOIN found f ON true`
+}
+
+/**
+ * Grants the claim also where a record may be taken over, or gives the record that stood in its way. Where it does
+ * neither, another claim came between: the statement is sent again.
+ *
+ * In $1: as for {@link claimSql}, and `digests` to compare the record's with.
+ */
+export function reclaimSql(records: string): string {
+  return `
+WITH ${ask(asked)},
+${found(records)},
+granted AS (
+  ${insertion(records)}
   -- A shortcut, and no rule: without it a replay would lock the row, and so wait for the disk.
   WHERE NOT EXISTS (
     SELECT FROM found f
@@ -51,6 +75,15 @@ SELECT ${nowColumn},
   CASE WHEN g.id IS NOT NULL THEN g.body ELSE f.body END AS body,
   ${notification('g')} AS told
 FROM ask a LEFT JOIN granted g ON true LEFT JOIN found f ON true`
+}
+
+function insertion(records: string): string {
+  return `INSERT INTO ${records} AS r (id, format, state, owner, token, attempt, recovery, retain_ms, retain_unknown_ms,
+    fingerprint, since, lease_until, expires_at, label_key, label_scope)
+  SELECT a.id, 1, 'running', a.owner, ${microseconds('a.now')}, 1, a.recovery, a.retain_ms, a.retain_unknown_ms,
+    a.fingerprint, a.now, a.now + ${span('a.lease_ms')}, a.now + ${span('(a.lease_ms + a.retain_unknown_ms)')},
+    a.label_key, a.label_scope
+  FROM ask a`
 }
 
 /** Both the record's policy and the route's must allow it, and a failure that was kept is an answer. */

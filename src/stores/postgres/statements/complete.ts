@@ -4,20 +4,55 @@ import {
   found,
   freshNow,
   held,
+  notification,
   response,
   responseColumns,
   span,
   writeResult,
 } from './parts.ts'
 
+const outcome = `state text, failed boolean, ${response}`
+
+/**
+ * Records how a run ended, in the record that its claim left. Where it is another, or gone, nothing is written, and
+ * {@link recompleteSql} says what stands in the way, or writes.
+ *
+ * In $1: `token`, `state` ('completed' or 'unknown'), `failed`, and the response; in $2 its body.
+ */
+export function completeSql(records: string): string {
+  const retained = "CASE WHEN a.state = 'completed' THEN r.retain_ms ELSE r.retain_unknown_ms END"
+  const steps = (column: string) => `CASE WHEN a.state = 'unknown' OR a.failed THEN r.${column} END`
+  return `
+WITH ${ask(`token bigint, ${outcome}`)},
+written AS (
+  UPDATE ${records} r SET ${assignments({
+    state: 'a.state',
+    since: 't.now',
+    lease_until: 'NULL::timestamptz',
+    expires_at: `t.now + ${span(retained)}`,
+    takeover: 'NULL',
+    failed: 'coalesce(a.failed, false)',
+    step_names: steps('step_names'),
+    step_texts: steps('step_texts'),
+    ...responseAsked,
+  })}
+  FROM ask a
+  WHERE r.id = a.id AND r.format = 1 AND r.token = a.token AND r.state IN ('running', 'unknown')
+    AND (SELECT r.expires_at > t.now FROM ${freshNow})
+  RETURNING r.id, r.watched
+)
+SELECT CASE WHEN w.id IS NOT NULL THEN 'written' END AS result, ${notification('w')} AS told
+FROM ask a LEFT JOIN written w ON true`
+}
+
 /**
  * Records how a run ended: once, and for the latest token only. A record that the store forgot is created.
  *
- * In $1: a held lease, `state` ('completed' or 'unknown'), `failed`, and the response; in $2 its body.
+ * In $1: a held lease, and what {@link completeSql} is asked; in $2 the body.
  */
-export function completeSql(records: string): string {
+export function recompleteSql(records: string): string {
   return `
-WITH ${ask(`${held}, state text, failed boolean, ${response}`)},
+WITH ${ask(`${held}, ${outcome}`)},
 ${found(records)},
 written AS (
   INSERT INTO ${records} AS r (id, token, attempt, ${Object.keys(columnsAt('a.now')).join(', ')})
@@ -64,7 +99,11 @@ function columnsAt(now: string): Record<string, string> {
     failed: 'coalesce(a.failed, false)',
     label_key: 'a.label_key',
     label_scope: 'a.label_scope',
-    ...Object.fromEntries(responseColumns.map((name) => [name, `a.${name}`])),
-    body: 'CASE WHEN a.headers IS NOT NULL THEN $2::bytea END',
+    ...responseAsked,
   }
+}
+
+const responseAsked: Record<string, string> = {
+  ...Object.fromEntries(responseColumns.map((name) => [name, `a.${name}`])),
+  body: 'CASE WHEN a.headers IS NOT NULL THEN $2::bytea END',
 }
