@@ -3,7 +3,7 @@ import { Engine } from '../core/engine.ts'
 import { unsupportedFramework } from '../core/errors.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
 import { Guard } from '../http/guard.ts'
-import { enter, passThrough } from '../http/node/middleware.ts'
+import { enter, pass, type Passage } from '../http/node/middleware.ts'
 import { type HttpOptions, readHttpOptions } from '../http/options.ts'
 import type { RequestIdempotency } from '../http/request-idempotency.ts'
 import type { Problem } from '../protocol/problem.ts'
@@ -64,18 +64,20 @@ export function idempotency<
       throw unsupportedFramework('Express', '4 and 5')
     if (!enter(guard, request, response)) return next()
     const target = request.originalUrl ?? request.url ?? ''
-    passThrough(guard, {
+    const exchange = {
       native: request,
       request,
       response,
       target,
       parsedBody: request.body,
-      respond: respond && ((problem) => respond(problem, request, response, next)),
-    }).then((passage) => {
+      respond: respond && ((problem: Problem) => respond(problem, request, response, next)),
+    }
+    const onPassage = (passage: Passage) => {
       if (passage.kind === 'answered') return
       request.idempotency = passage.idempotency
       next()
-    }, next)
+    }
+    pass(guard, exchange, onPassage, next)
   }
   return Object.assign(middleware, idempotencyOf(guard.engine))
 }

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { Engine } from '../core/engine.ts'
 import { idempotencyOf } from '../core/idempotency.ts'
 import { Guard } from '../http/guard.ts'
-import { enter, passThrough } from '../http/node/middleware.ts'
+import { enter, pass, type Passage } from '../http/node/middleware.ts'
 import { type HttpOptions, readHttpOptions, readRouteOptions, type RouteOptions } from '../http/options.ts'
 import type { RequestIdempotency } from '../http/request-idempotency.ts'
 import type { Problem } from '../protocol/problem.ts'
@@ -51,7 +51,7 @@ export const idempotency: FastifyPluginAsync<FastifyIdempotencyOptions> = async 
       return next()
     const outerHeaders = reply.getHeaders()
     let fastifyResponds = false
-    passThrough(own, {
+    const exchange = {
       native: request,
       request: request.raw,
       response: reply.raw,
@@ -60,7 +60,7 @@ export const idempotency: FastifyPluginAsync<FastifyIdempotencyOptions> = async 
       outerHeaders,
       respond:
         respond &&
-        ((problem) => {
+        ((problem: Problem) => {
           fastifyResponds = true
           // What a handler has set whose lease was lost must not be told.
           const headers = { ...outerHeaders, ...reply.raw.getHeaders() }
@@ -68,12 +68,14 @@ export const idempotency: FastifyPluginAsync<FastifyIdempotencyOptions> = async 
           reply.headers(headers)
           respond(problem, request, reply)
         }),
-    }).then((passage) => {
+    }
+    const onPassage = (passage: Passage) => {
       if (passage.kind === 'run') {
         request.idempotency = passage.idempotency
         next()
       } else if (!fastifyResponds) reply.hijack()
-    }, next)
+    }
+    pass(own, exchange, onPassage, next)
   })
 }
 

@@ -3,6 +3,7 @@ import type { Engine } from '../core/engine.ts'
 import { nameAndMessage } from '../core/errors.ts'
 import { callSettings, type RunValues } from '../core/options.ts'
 import type { CallSettings, Reconcile, Scope } from '../core/settings.ts'
+import { type StepRunner, unprotectedSteps } from '../core/steps.ts'
 import type { Unsubscribe } from '../core/store.ts'
 import { customFingerprint, type Fingerprint, fingerprintOf } from '../protocol/fingerprint.ts'
 import { boundaryOf, mediaTypeEssence } from '../protocol/headers.ts'
@@ -47,11 +48,14 @@ export type Admission =
 export class Guard<Request> {
   readonly engine: Engine
   readonly settings: HttpSettings<Request>
+  /** The steps of requests that nothing protects. */
+  readonly unprotected: StepRunner
   #common: { readonly values: RunValues; readonly settings: CallSettings } | undefined
 
   constructor(engine: Engine, settings: HttpSettings<Request>) {
     this.engine = engine
     this.settings = settings
+    this.unprotected = unprotectedSteps(engine.journal)
   }
 
   /** Synchronous, so that requests that are not guarded cost nothing. */

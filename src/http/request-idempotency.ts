@@ -1,8 +1,7 @@
 import { IdempotencyError } from '../core/errors.ts'
-import type { Journal } from '../core/journal.ts'
 import { contextOf, type RunContext } from '../core/run-context.ts'
 import type { Lease } from '../core/lease.ts'
-import { type StepRunner, unprotectedSteps } from '../core/steps.ts'
+import type { StepRunner } from '../core/steps.ts'
 
 /** What a handler finds on its request (`req.idempotency` on Express). */
 export interface RequestIdempotency extends StepRunner {
@@ -33,8 +32,8 @@ export function leasedIdempotency(lease: Lease): RequestIdempotency & RunContext
 }
 
 /** The same object for a request that nothing protects, so that handlers need no second path. */
-export function unkeyedIdempotency(journal: Journal | undefined): RequestIdempotency {
-  return new UnkeyedIdempotency(journal)
+export function unkeyedIdempotency(unprotected: StepRunner): RequestIdempotency {
+  return new UnkeyedIdempotency(unprotected)
 }
 
 class UnkeyedIdempotency implements RequestIdempotency {
@@ -49,8 +48,7 @@ class UnkeyedIdempotency implements RequestIdempotency {
   readonly release = nothing
   readonly keep = nothing
 
-  constructor(journal: Journal | undefined) {
-    const { step, transaction } = unprotectedSteps(journal)
+  constructor({ step, transaction }: StepRunner) {
     this.step = step
     this.transaction = transaction
   }

@@ -53,7 +53,7 @@ export async function passThrough<Native>(
   switch (admission.kind) {
     case 'unkeyed':
     case 'bypass':
-      return exchange.run(unkeyedIdempotency(guard.engine.journal))
+      return exchange.run(unkeyedIdempotency(guard.unprotected))
     case 'gone':
       // Nobody is there to read it; 499 is what servers log for a client that left.
       return new Response(null, { status: 499 })

@@ -2,7 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:h
 import type { Lease } from '../../core/lease.ts'
 import { createProblem, type Problem } from '../../protocol/problem.ts'
 import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
-import type { Guard } from '../guard.ts'
+import type { Admission, Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { captureResponse } from './capture.ts'
 import { hideBrokenSocket } from './detached.ts'
@@ -24,38 +24,71 @@ export type Passage =
   | { readonly kind: 'run'; readonly idempotency: RequestIdempotency }
   | { readonly kind: 'answered' }
 
-/** Takes a guarded request through the guard, and answers it where the handler must not run. */
-export async function passThrough<Request>(
+/**
+ * Takes a guarded request through the guard, and answers it where the handler must not run. At once where nothing has
+ * to be waited for, as for a request without a key: see {@link pass} for callers that must not wait for nothing.
+ */
+export function passThrough<Request>(
   guard: Guard<Request>,
   exchange: NodeExchange<Request>,
-): Promise<Passage> {
+): Passage | Promise<Passage> {
+  const admission = guard.admit(nodeRequestView(exchange))
+  if (admission instanceof Promise) return admission.then((late) => carryOut(guard, exchange, late))
+  return carryOut(guard, exchange, admission)
+}
+
+/** As {@link passThrough}, for frameworks that go on by callbacks. */
+export function pass<Request>(
+  guard: Guard<Request>,
+  exchange: NodeExchange<Request>,
+  onPassage: (passage: Passage) => void,
+  onError: (error: Error) => void,
+): void {
+  let passage: Passage | Promise<Passage>
+  try {
+    passage = passThrough(guard, exchange)
+  } catch (error) {
+    // As a rejection would: whatever an option threw.
+    return onError(error as Error)
+  }
+  if (passage instanceof Promise) passage.then(onPassage, onError)
+  else onPassage(passage)
+}
+
+function carryOut<Request>(
+  guard: Guard<Request>,
+  exchange: NodeExchange<Request>,
+  admission: Admission,
+): Passage | Promise<Passage> {
   const { request, response, outerHeaders = {} } = exchange
-  const admission = await guard.admit(nodeRequestView(exchange))
   switch (admission.kind) {
     case 'unkeyed':
-      return { kind: 'run', idempotency: unkeyedIdempotency(guard.engine.journal) }
+      return { kind: 'run', idempotency: unkeyedIdempotency(guard.unprotected) }
     case 'bypass':
       hideBrokenSocket(request)
-      return { kind: 'run', idempotency: unkeyedIdempotency(guard.engine.journal) }
+      return { kind: 'run', idempotency: unkeyedIdempotency(guard.unprotected) }
     case 'gone':
-      return { kind: 'answered' }
+      return answered
     case 'proceed':
       hideBrokenSocket(request)
       capture(guard, exchange, admission.lease)
       return { kind: 'run', idempotency: leasedIdempotency(admission.lease) }
     case 'replay':
-      if (response.destroyed) return { kind: 'answered' }
+      if (response.destroyed) return answered
       applyHeaders(response, outerHeaders)
       markResponse(response, { replayed: true, expiresAtMs: admission.expiresAtMs })
-      await replay(request, response, admission.response, guard.settings.maxRequestBytes)
-      return { kind: 'answered' }
+      return replay(request, response, admission.response, guard.settings.maxRequestBytes).then(
+        () => answered,
+      )
     case 'reject':
-      if (response.destroyed) return { kind: 'answered' }
+      if (response.destroyed) return answered
       applyHeaders(response, outerHeaders)
       refuse(guard, exchange, admission.problem, admission.expiresAtMs)
-      return { kind: 'answered' }
+      return answered
   }
 }
+
+const answered: Passage = { kind: 'answered' }
 
 // On the request itself: a WeakSet of all requests is work for the garbage collector.
 const guardedKey: unique symbol = Symbol('guarded by hapax')

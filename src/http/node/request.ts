@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Unsubscribe } from '../../core/store.ts'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
 import { shieldRequest } from './detached.ts'
@@ -17,26 +18,46 @@ export interface NodeRequest<Request> {
   readonly rawBody?: Uint8Array | undefined
 }
 
-export function nodeRequestView<Request>({
-  native,
-  request,
-  response,
-  target,
-  parsedBody,
-  rawBody,
-}: NodeRequest<Request>): RequestView<Request> {
-  return {
-    native,
-    method: request.method ?? '',
-    target,
-    contentType: request.headers['content-type'],
-    fieldLines: (name) => fieldLines(request.rawHeaders, name),
-    body: (maxBytes) =>
-      rawBody === undefined ? readBody(request, parsedBody, maxBytes) : keptBody(rawBody, maxBytes),
-    onGone(listener) {
-      response.once('close', listener)
-      return () => response.off('close', listener)
-    },
+export function nodeRequestView<Request>(shown: NodeRequest<Request>): RequestView<Request> {
+  return new NodeRequestView(shown)
+}
+
+class NodeRequestView<Request> implements RequestView<Request> {
+  readonly #shown: NodeRequest<Request>
+
+  constructor(shown: NodeRequest<Request>) {
+    this.#shown = shown
+  }
+
+  get native(): Request {
+    return this.#shown.native
+  }
+
+  get method(): string {
+    return this.#shown.request.method ?? ''
+  }
+
+  get target(): string {
+    return this.#shown.target
+  }
+
+  get contentType(): string | undefined {
+    return this.#shown.request.headers['content-type']
+  }
+
+  fieldLines(name: string): readonly string[] {
+    return fieldLines(this.#shown.request.rawHeaders, name)
+  }
+
+  body(maxBytes: number): RequestBody | Promise<RequestBody> {
+    const { request, parsedBody, rawBody } = this.#shown
+    return rawBody === undefined ? readBody(request, parsedBody, maxBytes) : keptBody(rawBody, maxBytes)
+  }
+
+  onGone(listener: () => void): Unsubscribe {
+    const { response } = this.#shown
+    response.once('close', listener)
+    return () => response.off('close', listener)
   }
 }
 
@@ -44,7 +65,8 @@ export function nodeRequestView<Request>({
 function fieldLines(rawHeaders: readonly string[], name: string): string[] {
   const lines: string[] = []
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === name) lines.push(rawHeaders[index + 1] ?? '')
+    const given = rawHeaders[index]
+    if (given?.length === name.length && given.toLowerCase() === name) lines.push(rawHeaders[index + 1] ?? '')
   }
   return lines
 }
