@@ -37,20 +37,14 @@ export function passThrough<Request>(
   return carryOut(guard, exchange, admission)
 }
 
-/** As {@link passThrough}, for frameworks that go on by callbacks. */
+/** As {@link passThrough}, for frameworks that go on by callbacks, and catch what their middleware throws at once. */
 export function pass<Request>(
   guard: Guard<Request>,
   exchange: NodeExchange<Request>,
   onPassage: (passage: Passage) => void,
   onError: (error: Error) => void,
 ): void {
-  let passage: Passage | Promise<Passage>
-  try {
-    passage = passThrough(guard, exchange)
-  } catch (error) {
-    // As a rejection would: whatever an option threw.
-    return onError(error as Error)
-  }
+  const passage = passThrough(guard, exchange)
   if (passage instanceof Promise) passage.then(onPassage, onError)
   else onPassage(passage)
 }
