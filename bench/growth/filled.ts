@@ -10,12 +10,22 @@ export interface Filled {
   readonly bytesPerRecord: number
   /** What the server has sent, received or logged so far, in bytes. */
   readonly meter: Meter | undefined
+  /** As much written and read by the plainest commands there are: what growth costs the database itself. */
+  readonly bare: Bare
+  /** Bytes of the log for each record that is deleted when its time is over, where the store has to do that itself. */
+  readonly deletionBytes?: (records: number) => Promise<number>
   close(): Promise<void>
 }
 
 export interface Meter {
   readonly counts: 'network' | 'write-ahead log'
   read(): Promise<number>
+}
+
+export interface Bare {
+  /** Writes a new key, and then writes it again, as claim and completion do. */
+  first(id: string): Promise<void>
+  read(id: string): Promise<void>
 }
 
 /** What the body of a small JSON API is like. */

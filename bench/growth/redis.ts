@@ -15,6 +15,8 @@ export async function filledRedis(records: number): Promise<Filled> {
   await firstRequest(store, template)
   const value = await client.getBuffer(prefix + template)
   if (value === null) throw new Error('The record is not where it was looked for.')
+  // What a claim leaves is the record without its answer.
+  const claimed = value.subarray(0, 260)
   const emptyBytes = await usedBytes(client)
   for (let index = 0; index < records; index += perBatch) {
     const batch = client.pipeline()
@@ -29,6 +31,13 @@ export async function filledRedis(records: number): Promise<Filled> {
     store,
     bytesPerRecord: ((await usedBytes(client)) - emptyBytes) / records,
     meter: { counts: 'network', read: () => networkBytes(client) },
+    bare: {
+      first: async (id) => {
+        await client.set(prefix + id, claimed, 'PX', 86_400_000, 'NX')
+        await client.set(prefix + id, value, 'PX', 86_400_000, 'XX')
+      },
+      read: async (id) => void (await client.getBuffer(prefix + id)),
+    },
     close: async () => {
       await store.close()
       client.disconnect()

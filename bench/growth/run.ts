@@ -29,10 +29,14 @@ const sizes = values.sizes.split(',').map(Number)
 const rounds = Number(values.rounds)
 const operations = Number(values.operations)
 const atATime = 16
+const deleted = 20_000
 
 interface Sample {
   readonly firstPerSecond: number
   readonly replaysPerSecond: number
+  /** Two plain writes, and a plain read, of the same database at the same size. */
+  readonly bareFirstPerSecond: number
+  readonly bareReadsPerSecond: number
   readonly bytesPerFirst: number
   readonly bytesPerReplay: number
 }
@@ -69,23 +73,33 @@ async function compare(name: string, fill: (records: number) => Promise<Filled>)
         if (round > 0) samples[index]?.push(sample)
       }
     }
-    return stores.map((filled, index) => rowOf(filled, samples[index] ?? [], samples[0] ?? []))
+    progress(`${name}: deletions`)
+    const deletions: number[] = []
+    for (const { deletionBytes } of stores) deletions.push((await deletionBytes?.(deleted)) ?? 0)
+    return stores.map((filled, index) =>
+      rowOf(filled, samples[index] ?? [], samples[0] ?? [], deletions[index] ?? 0),
+    )
   } finally {
     progress('')
     for (const filled of stores) await filled.close()
   }
 }
 
-async function measure({ store, records, meter }: Filled): Promise<Sample> {
+async function measure({ store, records, meter, bare }: Filled): Promise<Sample> {
+  const anyId = () => filledId(Math.floor(Math.random() * records))
   const run = randomUUID()
   const beforeBytes = (await meter?.read()) ?? 0
   const firstPerSecond = await perSecond((index) => firstRequest(store, `${run}-${index}`))
   const betweenBytes = (await meter?.read()) ?? 0
-  const replaysPerSecond = await perSecond(() => replay(store, filledId(Math.floor(Math.random() * records))))
+  const replaysPerSecond = await perSecond(() => replay(store, anyId()))
   const afterBytes = (await meter?.read()) ?? 0
+  const bareFirstPerSecond = await perSecond((index) => bare.first(`${run}-bare-${index}`))
+  const bareReadsPerSecond = await perSecond(() => bare.read(anyId()))
   return {
     firstPerSecond,
     replaysPerSecond,
+    bareFirstPerSecond,
+    bareReadsPerSecond,
     bytesPerFirst: (betweenBytes - beforeBytes) / operations,
     bytesPerReplay: (afterBytes - betweenBytes) / operations,
   }
@@ -104,7 +118,12 @@ async function perSecond(operation: (index: number) => Promise<void>): Promise<n
   return operations / ((performance.now() - startMs) / 1_000)
 }
 
-function rowOf(filled: Filled, own: readonly Sample[], smallest: readonly Sample[]): object {
+function rowOf(
+  filled: Filled,
+  own: readonly Sample[],
+  smallest: readonly Sample[],
+  deletionBytes: number,
+): object {
   const ratio = (pick: (sample: Sample) => number) =>
     Number(median(own.map((sample, round) => pick(sample) / pick(smallest[round] ?? sample))).toFixed(2))
   return {
@@ -113,14 +132,17 @@ function rowOf(filled: Filled, own: readonly Sample[], smallest: readonly Sample
     'bytes a record': Math.round(filled.bytesPerRecord),
     'first requests/s': Math.round(median(own.map(({ firstPerSecond }) => firstPerSecond))),
     'to the smallest': ratio(({ firstPerSecond }) => firstPerSecond),
+    'bare writes, to the smallest': ratio(({ bareFirstPerSecond }) => bareFirstPerSecond),
     'replays/s': Math.round(median(own.map(({ replaysPerSecond }) => replaysPerSecond))),
     'replays, to the smallest': ratio(({ replaysPerSecond }) => replaysPerSecond),
+    'bare reads, to the smallest': ratio(({ bareReadsPerSecond }) => bareReadsPerSecond),
     ...(filled.meter && {
       [`${filled.meter.counts}, bytes a first request`]: Math.round(
         median(own.map(({ bytesPerFirst }) => bytesPerFirst)),
       ),
       'a replay': Math.round(median(own.map(({ bytesPerReplay }) => bytesPerReplay))),
     }),
+    ...(deletionBytes > 0 && { 'a deletion': Math.round(deletionBytes) }),
   }
 }
 

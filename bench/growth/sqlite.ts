@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { removeFolder, temporaryFolder } from '../../scripts/services/processes.ts'
 import { sqliteStore } from '../../src/stores/sqlite.ts'
-import { type Filled, filledId, firstRequest } from './filled.ts'
+import { type Bare, type Filled, filledId, firstRequest } from './filled.ts'
 
 const template = 'template'
+/** About what a record of this size takes. */
+const valueBytes = 480
 
 /** One real record, under many ids. */
 export async function filledSqlite(records: number): Promise<Filled> {
@@ -22,10 +24,35 @@ export async function filledSqlite(records: number): Promise<Filled> {
     store,
     bytesPerRecord: statSync(file).size / records,
     meter: undefined,
+    bare: bareTable(join(folder, 'bare.db'), records),
     close: async () => {
       await store.close()
       removeFolder(folder)
     },
+  }
+}
+
+/**
+ * A table of a key and a value as long as a record, in a file of its own. Its writes are committed one by one, without
+ * a wait for the disk: what they are compared with is themselves, in a smaller table.
+ */
+function bareTable(file: string, records: number): Bare {
+  const database = new DatabaseSync(file)
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF')
+  database.exec('CREATE TABLE bare (id TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID')
+  const insert = database.prepare('INSERT INTO bare VALUES (?, ?)')
+  const update = database.prepare('UPDATE bare SET value = ? WHERE id = ?')
+  const select = database.prepare('SELECT value FROM bare WHERE id = ?')
+  const [claimed, completed] = [Buffer.alloc(valueBytes / 2), Buffer.alloc(valueBytes)]
+  database.exec('BEGIN')
+  for (let index = 0; index < records; index += 1) insert.run(filledId(index), completed)
+  database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
+  return {
+    first: async (id) => {
+      insert.run(id, claimed)
+      update.run(completed, id)
+    },
+    read: async (id) => void select.get(id),
   }
 }
 
