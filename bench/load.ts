@@ -11,6 +11,11 @@ export interface Load {
   /** Default: a small order. */
   readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
+  /**
+   * Never sleep while waiting. A server that wakes a process with each answer pays for it, 30 µs where it is the slower
+   * of the two and 0 where it is the faster; over a network it never does. Only where nothing else needs this core.
+   */
+  readonly awake?: boolean
 }
 
 export interface LoadResult {
@@ -36,6 +41,7 @@ export async function load({
   connections,
   body = smallOrder,
   headers = {},
+  awake = false,
 }: Load): Promise<LoadResult> {
   const run = randomUUID()
   let sent = 0
@@ -67,7 +73,8 @@ export async function load({
     lastAnswerMs = performance.now()
     latenciesMs.push(responseMs)
   })
-  const result = await attack
+  const letSleep = awake ? stayAwake() : () => {}
+  const result = await Promise.resolve(attack).finally(letSleep)
   const created = result.statusCodeStats?.['201']?.count ?? 0
   const expected = 'requests' in length ? length.requests : latenciesMs.length
   if (result.errors > 0 || created < expected) {
@@ -79,4 +86,12 @@ export async function load({
     p50Ms: percentile(latenciesMs, 0.5),
     p99Ms: percentile(latenciesMs, 0.99),
   }
+}
+
+/** Returns what ends it. */
+function stayAwake(): () => void {
+  let turn = setImmediate(function spin() {
+    turn = setImmediate(spin)
+  })
+  return () => clearImmediate(turn)
 }

@@ -51,6 +51,7 @@ export async function measureBeside(
       traffic: variant.traffic,
       length: { requests: count },
       connections,
+      awake: worksAlone(variant),
     })
     return { ...result, cpuMicros: (server.cpuMicros() - before) / count }
   }
@@ -97,6 +98,11 @@ function wanted(group: Group, only: string): Variant[] {
   return ofGroup.filter(
     (variant) => named.includes(variant) || named.some(({ floor }) => floor === variant.name),
   )
+}
+
+/** No other process has work while it answers. */
+function worksAlone({ server }: Variant): boolean {
+  return server.kind === 'ours' && (server.work === 'bare' || server.work === 'memory')
 }
 
 function needsPostgres({ server }: Variant): boolean {
