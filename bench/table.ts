@@ -14,6 +14,8 @@ export interface Table {
   readonly columns: readonly string[]
   readonly rows: readonly (readonly Cell[])[]
   readonly chart?: Chart
+  /** The file in docs/ that it stands in. Default: benchmarks.md. */
+  readonly page?: string
 }
 
 /** Numbers stand at the right. */
