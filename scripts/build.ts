@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
 
 rmSync(`${root}/dist`, { recursive: true, force: true })
-await bundle()
+await bundle(`${root}/dist`)
 for (const project of ['tsconfig.esm.json', 'tsconfig.cjs.json']) {
   execFileSync(process.execPath, [compiler, '-p', project], { cwd: root, stdio: 'inherit' })
 }

@@ -5,18 +5,28 @@ import { entriesOf, type Format, root } from './entries.ts'
 /** Programs that are started by their path. */
 const programs = ['cli/main', 'cli/demo/shop/process']
 
-/** Writes the JavaScript of dist/: a file for each public import, and what they share in chunks beside them. */
-export async function bundle(): Promise<void> {
+/** Writes the JavaScript of dist/ into `folder`: a file for each public import, and what they share in chunks beside them. */
+export async function bundle(folder: string): Promise<void> {
   const esm = entriesOf('esm').map(({ path }) => path)
   const isClient = (path: string) => path.startsWith('client/')
   const cjs = entriesOf('cjs').map(({ path }) => path)
-  await write('esm', [...esm.filter((path) => !isClient(path)), ...programs], serverChunks)
-  await write('cjs', cjs, serverChunks)
+  await write(
+    join(folder, 'esm'),
+    'esm',
+    [...esm.filter((path) => !isClient(path)), ...programs],
+    serverChunks,
+  )
+  await write(join(folder, 'cjs'), 'cjs', cjs, serverChunks)
   // By themselves, so that what the client shares with a server can't bring the server to a browser.
-  await write('esm', esm.filter(isClient), { chunkFileNames: chunksIn('client/chunks') })
+  await write(join(folder, 'esm'), 'esm', esm.filter(isClient), { chunkFileNames: chunksIn('client/chunks') })
 }
 
-async function write(format: Format, paths: readonly string[], chunks: OutputOptions): Promise<void> {
+async function write(
+  folder: string,
+  format: Format,
+  paths: readonly string[],
+  chunks: OutputOptions,
+): Promise<void> {
   const build = await rolldown({
     cwd: root,
     input: Object.fromEntries(paths.map((path) => [path, sourceOf(path)])),
@@ -26,7 +36,7 @@ async function write(format: Format, paths: readonly string[], chunks: OutputOpt
     external: /^(?!\.|\/|[A-Z]:)/i,
     plugins: [publicImports()],
   })
-  await build.write({ ...output, ...chunks, format, dir: join(root, 'dist', format) })
+  await build.write({ ...output, ...chunks, format, dir: folder })
   await build.close()
 }
 
