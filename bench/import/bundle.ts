@@ -36,7 +36,7 @@ export async function bundle(paths: readonly string[], folder: string): Promise<
   const { outputs } = metafile
   const file = join(folder, 'bundle.mjs')
   const imported = importedBy(relative(process.cwd(), file), outputs)
-  const bytesOf = (paths: Iterable<string>) => Buffer.concat([...paths].map((path) => readFileSync(path)))
+  const bytesOf = (files: Iterable<string>) => Buffer.concat([...files].map((path) => readFileSync(path)))
   const minified = bytesOf(imported)
   return {
     file,

@@ -1,4 +1,6 @@
-type Zlib = typeof import('node:zlib')
+import type * as nodeZlib from 'node:zlib'
+
+type Zlib = typeof nodeZlib
 type Decode = (
   bytes: Uint8Array,
   options: { readonly maxOutputLength: number },

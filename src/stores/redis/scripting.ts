@@ -2,9 +2,10 @@ import type { RedisArgument } from './clients.ts'
 import type { Connection } from './connection.ts'
 import { isUnknownScript, storeError } from './errors.ts'
 import type { Gate } from './gate.ts'
+import type * as scriptSources from './script-sources.ts'
 import type { Script } from './scripts.ts'
 
-type Sources = typeof import('./script-sources.ts')
+type Sources = typeof scriptSources
 
 /** Runs the scripts by their digest, and teaches them to a server that does not know them. */
 export class Scripting {
