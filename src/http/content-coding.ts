@@ -23,14 +23,14 @@ export async function decodeContent(
   contentEncoding: string,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
-  const zlib = await loadedZlib()
+  const coders = await loadedZlib()
   let decoded = bytes
   // Codings are listed in the order they were applied (RFC 9110, section 8.4).
   for (const coding of codingsOf(contentEncoding).toReversed()) {
     const decoder = decoders.get(coding)
     if (decoder === undefined) return undefined
     try {
-      decoded = await unpacked(decoded, zlib[decoder], maxBytes)
+      decoded = await unpacked(decoded, coders[decoder], maxBytes)
     } catch {
       return undefined
     }
@@ -38,12 +38,15 @@ export async function decodeContent(
   return decoded
 }
 
-let zlibLoading: Promise<Zlib> | undefined
+let zlib: Zlib | undefined
 
-/** With the first body that is compressed: few are, and it would take 2 ms of every start. */
-function loadedZlib(): Promise<Zlib> {
-  zlibLoading ??= import('node:zlib')
-  return zlibLoading
+/**
+ * With the first body that is compressed: few are, and it would take 2 ms of every start. What is kept is the module and no
+ * promise of it, since Workers let no request wait for what another one began.
+ */
+async function loadedZlib(): Promise<Zlib> {
+  zlib ??= await import('node:zlib')
+  return zlib
 }
 
 function unpacked(bytes: Uint8Array, decode: Decode, maxBytes: number): Promise<Buffer> {
