@@ -1,4 +1,4 @@
-import type { Store, Unsubscribe } from '../core/store.ts'
+import type { Store } from '../core/store.ts'
 
 /**
  * A memory store that is loaded with its first verb: most services bring a store of their own, and need none of its rules.
@@ -6,18 +6,23 @@ import type { Store, Unsubscribe } from '../core/store.ts'
  */
 export function defaultStore(): Store {
   let loading: Promise<Store> | undefined
-  const loaded = (): Promise<Store> => (loading ??= load())
+  let loaded: Store | undefined
+  function on<T>(verb: (store: Store) => Promise<T>): Promise<T> {
+    if (loaded !== undefined) return verb(loaded)
+    loading ??= load().then((store) => (loaded = store))
+    return loading.then(verb)
+  }
   return {
     name: 'memory',
     durable: false,
-    claim: async (request) => (await loaded()).claim(request),
-    renew: async (leases) => (await loaded()).renew(leases),
-    complete: async (lease, outcome) => (await loaded()).complete(lease, outcome),
-    release: async (lease, options) => (await loaded()).release(lease, options),
-    abandon: async (id, owner) => (await loaded()).abandon(id, owner),
-    recordStep: async (lease, change) => (await loaded()).recordStep(lease, change),
-    watch: async (id, listener): Promise<Unsubscribe> => (await loaded()).watch?.(id, listener) ?? (() => {}),
-    close: async () => (await loaded()).close(),
+    claim: (request) => on((store) => store.claim(request)),
+    renew: (leases) => on((store) => store.renew(leases)),
+    complete: (lease, outcome) => on((store) => store.complete(lease, outcome)),
+    release: (lease, options) => on((store) => store.release(lease, options)),
+    abandon: (id, owner) => on((store) => store.abandon(id, owner)),
+    recordStep: (lease, change) => on((store) => store.recordStep(lease, change)),
+    watch: (id, listener) => on(async (store) => (await store.watch?.(id, listener)) ?? (() => {})),
+    close: () => on((store) => store.close()),
   }
 }
 
