@@ -55,8 +55,8 @@ const output: OutputOptions = {
 
 const serverChunks: OutputOptions = {
   chunkFileNames: chunksIn('chunks'),
-  // Rooms that are loaded as one. A file takes an import half a millisecond, whatever is in it, and by itself a bundler makes
-  // a chunk for each set of imports that share something.
+  // Rooms that are loaded as one. A file takes an import a quarter of a millisecond, whatever is in it, and by itself the
+  // bundler makes a chunk for each set of imports that share something.
   codeSplitting: {
     groups: [
       { name: 'core', test: isOfEveryService, tags: ['$initial'] },
