@@ -1,12 +1,14 @@
-// Compiles src/ twice: ES modules and CommonJS, each with its own declarations.
+// Writes dist/: JavaScript as ES modules and as CommonJS, each with its own declarations.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { bundle } from './build/bundle.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
 
 rmSync(`${root}/dist`, { recursive: true, force: true })
+await bundle(`${root}/dist`)
 for (const project of ['tsconfig.esm.json', 'tsconfig.cjs.json']) {
   execFileSync(process.execPath, [compiler, '-p', project], { cwd: root, stdio: 'inherit' })
 }

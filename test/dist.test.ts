@@ -1,5 +1,6 @@
 // Tests what ships: the packed tarball, installed in an empty folder, on every Node that it supports.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   existsSync,
   mkdtempSync,
@@ -11,10 +12,14 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startOwnRedis } from '../scripts/services/index.ts'
 import { nodeBinary } from './support/node-binary.ts'
+import { controlOf } from './support/redis-connections.ts'
+import { servers } from './support/servers.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -62,6 +67,31 @@ describe('the packed package', () => {
     const { stdout } = await run(join(folder, 'node_modules/.bin/hapax'), ['--version'])
     expect(stdout.trim()).toMatch(/^\d+\.\d+\.\d+/)
   })
+
+  test('has a demo, whose page gets the client and nothing else', async () => {
+    const demo = spawn(join(folder, 'node_modules/.bin/hapax'), ['demo', '--port', '0'], { cwd: folder })
+    try {
+      let printed = ''
+      demo.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()))
+      while (!printed.includes('Ctrl-C')) await sleep(20)
+      const url = /Open {2}(http:\S+)/.exec(printed)?.[1] ?? ''
+      const files = await modulesFrom(`${url}/client.js`)
+      expect(files.length).toBeGreaterThan(1)
+      for (const file of files)
+        expect(file).toMatch(/\/hapax\/client\/(?:index|chunks\/[a-z]+-[0-9a-f]+)\.js$/)
+      const order = () =>
+        fetch(`${url}/orders`, {
+          method: 'POST',
+          headers: { 'Idempotency-Key': 'packed', 'Content-Type': 'application/json' },
+          body: '{"item":"book","quantity":1}',
+        })
+      expect((await order()).status).toBe(201)
+      expect((await order()).headers.get('Idempotent-Replayed')).toBe('true')
+    } finally {
+      demo.kill('SIGTERM')
+      await once(demo, 'exit')
+    }
+  }, 60_000)
 
   test.each(['20.19.6', '22.14.0', '24.21.0'])(
     'loads on Node %s, as ES modules and as CommonJS',
@@ -115,6 +145,72 @@ describe('the packed package', () => {
     await run(bin('attw'), [tarball, '--profile', 'esm-only', '--entrypoints', ...names], { cwd: root })
   }, 120_000)
 })
+
+/** What a browser loads for a module, itself left out. */
+async function modulesFrom(url: string): Promise<readonly string[]> {
+  const answer = await fetch(url)
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`)
+  const imported = [...(await answer.text()).matchAll(/^(?:import|export) .*?from ['"]([./][^'"]+)['"]/gms)]
+  const urls = imported.map(([, specifier = '']) => new URL(specifier, url).href)
+  return [...new Set([...urls, ...(await Promise.all(urls.map(modulesFrom))).flat()])]
+}
+
+// A server that has never seen a script of ours; the file that has them is away for the first claim.
+const late = `
+async function main([port, format], { createIdempotency }, express, { redisStore }, { Redis }, { readdirSync, renameSync }) {
+  const chunks = 'node_modules/hapax/dist/' + format + '/chunks/'
+  const scripts = chunks + readdirSync(chunks).find((name) => /^script-sources-\\w+\\.js$/.test(name))
+  const client = new Redis(Number(port), '127.0.0.1')
+  const store = redisStore(client, { silence: ['redis-not-persistent'] })
+  const once = createIdempotency({ store })
+  let ran = 0
+  const runOnce = (key) => once.run({ key, scope: false, payload: 1 }, () => ++ran).catch((error) => error.code)
+  renameSync(scripts, chunks + 'away')
+  console.log('without the scripts: ' + (await runOnce('a')) + ', ran ' + ran)
+  renameSync(chunks + 'away', scripts)
+  console.log('with them: ' + (await runOnce('b')) + ', ran ' + ran)
+  console.log('records: ' + (await store.inspect.list({ limit: 9 })).records.map(({ state }) => state))
+  await once.close()
+  client.disconnect()
+  const inMemory = express.idempotency({ scope: false })
+  await inMemory.run({ key: 'c', scope: false, payload: 1 }, () => ++ran)
+  console.log('default store: ' + (await inMemory.run({ key: 'c', scope: false, payload: 1 }, () => ++ran)))
+  await inMemory.close()
+}
+`
+const lateNames = ['hapax', 'hapax/express', 'hapax/redis', 'ioredis', 'node:fs']
+const lateModule = `${late}
+main(process.argv.slice(2), ${lateNames.map((name) => `await import('${name}')`).join(', ')})`
+const lateCommonJs = `${late}
+main(process.argv.slice(2), ${lateNames.map((name) => `require('${name}')`).join(', ')})`
+
+const redis = await servers(() => startOwnRedis())
+if (redis !== undefined) {
+  const control = controlOf(redis.url)
+  afterAll(() => redis.stop())
+
+  test.each(['esm', 'cjs'])(
+    '%s: what is loaded when it is used is there on Node 20.19',
+    async (format) => {
+      const ioredis = join(folder, 'node_modules/ioredis')
+      if (!existsSync(ioredis)) symlinkSync(join(root, 'node_modules/ioredis'), ioredis)
+      const file = format === 'esm' ? 'late.mjs' : 'late.cjs'
+      writeFileSync(join(folder, file), format === 'esm' ? lateModule : lateCommonJs)
+      const options = format === 'esm' ? [] : ['--no-experimental-require-module']
+      const node = await nodeBinary('20.19.6')
+      await control.flushall()
+      await control.script('FLUSH')
+      const { stdout } = await run(node, [...options, file, String(redis.port), format], { cwd: folder })
+      expect(stdout.trim().split('\n')).toEqual([
+        'without the scripts: store-unavailable, ran 0',
+        'with them: 1, ran 1',
+        'records: completed',
+        'default store: 2',
+      ])
+    },
+    60_000,
+  )
+}
 
 const serveTwice = `
 const http = require('node:http')

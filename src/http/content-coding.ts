@@ -1,14 +1,17 @@
-import { promisify } from 'node:util'
-import zlib from 'node:zlib'
+import type * as nodeZlib from 'node:zlib'
 
-type Decoder = (bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer>
+type Zlib = typeof nodeZlib
+type Decode = (
+  bytes: Uint8Array,
+  options: { readonly maxOutputLength: number },
+  done: (error: Error | null, decoded: Buffer) => void,
+) => void
 
-const gunzip: Decoder = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip)
-const decoders = new Map<string, Decoder>([
-  ['gzip', gunzip],
-  ['x-gzip', gunzip],
-  ['deflate', promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.inflate)],
-  ['br', promisify<Uint8Array, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress)],
+const decoders = new Map<string, 'gunzip' | 'inflate' | 'brotliDecompress'>([
+  ['gzip', 'gunzip'],
+  ['x-gzip', 'gunzip'],
+  ['deflate', 'inflate'],
+  ['br', 'brotliDecompress'],
 ])
 
 /**
@@ -20,18 +23,39 @@ export async function decodeContent(
   contentEncoding: string,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
+  const coders = await loadedZlib()
   let decoded = bytes
   // Codings are listed in the order they were applied (RFC 9110, section 8.4).
   for (const coding of codingsOf(contentEncoding).toReversed()) {
-    const decode = decoders.get(coding)
-    if (decode === undefined) return undefined
+    const decoder = decoders.get(coding)
+    if (decoder === undefined) return undefined
     try {
-      decoded = await decode(decoded, { maxOutputLength: maxBytes })
+      decoded = await unpacked(decoded, coders[decoder], maxBytes)
     } catch {
       return undefined
     }
   }
   return decoded
+}
+
+let zlib: Zlib | undefined
+
+/**
+ * With the first body that is compressed: few are, and it would take 2 ms of every start. What is kept is the module and no
+ * promise of it, since Workers let no request wait for what another one began.
+ */
+async function loadedZlib(): Promise<Zlib> {
+  zlib ??= await import('node:zlib')
+  return zlib
+}
+
+function unpacked(bytes: Uint8Array, decode: Decode, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    decode(bytes, { maxOutputLength: maxBytes }, (error, decoded) => {
+      if (error === null) resolve(decoded)
+      else reject(error)
+    })
+  })
 }
 
 /** Whether an `Accept-Encoding` allows every coding of a `Content-Encoding` (RFC 9110, section 12.5.3). */

@@ -23,7 +23,7 @@ import {
 } from '../core/option-readers.ts'
 import type { EngineSettings, Scope } from '../core/settings.ts'
 import type { StoredResponse } from '../core/record.ts'
-import { memoryStore } from '../stores/memory.ts'
+import { defaultStore } from './default-store.ts'
 import { type HeaderSelection, readHeaderSelection, type ReplayHeadersOption } from './recorded-headers.ts'
 import type { RecoveryAnswer } from './recovery-answer.ts'
 
@@ -124,7 +124,7 @@ export function readHttpOptions<Request, Respond extends (...parameters: never[]
   type Values = HttpSettings<Request> &
     Parameters<typeof engineSettings>[0] & { respond: Respond | undefined }
   const values = readOptions<Values>(options, {
-    ...engineReaders(() => memoryStore()),
+    ...engineReaders(defaultStore),
     ...httpReaders<Request>(),
     respond: optionalFunction<Respond>(),
   })

@@ -27,8 +27,8 @@ import { type Connection, connectionOf } from './redis/connection.ts'
 import { isOutOfMemory } from './redis/errors.ts'
 import { Gate } from './redis/gate.ts'
 import { encodeOwner } from './redis/identity.ts'
-import { inspectRedis } from './redis/inspect.ts'
 import { Keys } from './redis/keys.ts'
+import { lateInspection } from './redis/late-inspection.ts'
 import { numberIn, readClaimReply, type ClaimReply } from './redis/replies.ts'
 import { assertReplicas, readWaitReplicas, type WaitReplicas } from './redis/replicas.ts'
 import { Scripting } from './redis/scripting.ts'
@@ -123,7 +123,7 @@ class RedisStore implements Store {
     this.#keys = new Keys(settings.prefix, connection.keyPrefix)
     this.#scripting = new Scripting(connection, new Gate(connection))
     this.#subscriptions = new Subscriptions(connection)
-    this.inspect = inspectRedis({
+    this.inspect = lateInspection({
       connection,
       scripting: this.#scripting,
       keys: this.#keys,

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { CommandFailure } from '../failure.ts'
+import { moduleFile, ownFile } from '../own-files.ts'
 import type { ShopMessage, ShopSettings } from './shop/settings.ts'
 
 export type ShopState =
@@ -9,7 +8,7 @@ export type ShopState =
   | { readonly kind: 'up'; readonly pid: number; readonly port: number }
   | { readonly kind: 'down' }
 
-const program = fileURLToPath(new URL(`./shop/process${extname(import.meta.url)}`, import.meta.url))
+const program = ownFile(moduleFile('cli/demo/shop/process'))
 const stopGraceMs = 10_000
 const restartDelayMs = 500
 

@@ -2,12 +2,16 @@ import type { RedisArgument } from './clients.ts'
 import type { Connection } from './connection.ts'
 import { isUnknownScript, storeError } from './errors.ts'
 import type { Gate } from './gate.ts'
+import type * as scriptSources from './script-sources.ts'
 import type { Script } from './scripts.ts'
+
+type Sources = typeof scriptSources
 
 /** Runs the scripts by their digest, and teaches them to a server that does not know them. */
 export class Scripting {
   readonly #connection: Connection
   readonly #gate: Gate
+  #sources: Promise<Sources> | undefined
 
   constructor(connection: Connection, gate: Gate) {
     this.#connection = connection
@@ -16,6 +20,7 @@ export class Scripting {
 
   /** @throws {IdempotencyError} `store-failed`, `store-full` */
   run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+    this.#sources ??= this.#load()
     return this.#gate
       .pass(key, () => this.#connection.send(key, bySha(script, key, args)))
       .catch((error: unknown) => {
@@ -32,6 +37,7 @@ export class Scripting {
   ): Promise<Array<PromiseSettledResult<unknown>>> {
     const [first] = calls
     if (first === undefined) return []
+    this.#sources ??= this.#load()
     try {
       return await this.#gate.pass(first.key, async () => {
         const batch = calls.map(({ key, args }) => ({ key, command: bySha(script, key, args) }))
@@ -45,7 +51,8 @@ export class Scripting {
 
   async #teach(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
     try {
-      return await this.#gate.pass(key, () => this.#connection.send(key, bySource(script, key, args)))
+      const command = await this.#bySource(script, key, args)
+      return await this.#gate.pass(key, () => this.#connection.send(key, command))
     } catch (error) {
       throw storeError(error)
     }
@@ -57,17 +64,33 @@ export class Scripting {
     result: PromiseSettledResult<unknown>,
   ): Promise<PromiseSettledResult<unknown>> {
     if (call === undefined || result.status === 'fulfilled' || !isUnknownScript(result.reason)) return result
+    const { key, args } = call
     const [again] = await Promise.allSettled([
-      this.#connection.send(call.key, bySource(script, call.key, call.args)),
+      this.#bySource(script, key, args).then((command) => this.#connection.send(key, command)),
     ])
     return again
+  }
+
+  async #bySource(script: Script, key: string, args: readonly RedisArgument[]): Promise<RedisArgument[]> {
+    this.#sources ??= this.#load()
+    const sources = await this.#sources
+    return ['EVAL', sources[script.name], '1', key, ...args]
+  }
+
+  /**
+   * An eighth of what this package weighs, and most servers know the scripts already. They are loaded beside the first
+   * call all the same: when a server forgets them, the files may have been gone for days.
+   */
+  #load(): Promise<Sources> {
+    const loading = import('./script-sources.ts')
+    // Whoever needs them is told. A process that was out of file descriptors may have some the next time.
+    loading.catch(() => {
+      this.#sources = undefined
+    })
+    return loading
   }
 }
 
 function bySha(script: Script, key: string, args: readonly RedisArgument[]): RedisArgument[] {
   return ['EVALSHA', script.sha, '1', key, ...args]
-}
-
-function bySource(script: Script, key: string, args: readonly RedisArgument[]): RedisArgument[] {
-  return ['EVAL', script.source, '1', key, ...args]
 }

@@ -1,6 +1,6 @@
-import { extname } from 'node:path'
+import { moduleFile } from '../../own-files.ts'
 
-const library = `/hapax/client/index${extname(import.meta.url)}`
+const library = `/hapax/${moduleFile('client/index')}`
 
 /** The customer's side of both shops: hapax/client, and faults that a real page would not ask for. */
 export const client = `

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 // Whole, since Node 20 lacks the one name that is needed, in a checkout only.
 import * as modules from 'node:module'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { moduleFile, ownFile } from '../../own-files.ts'
 import { client } from './client.ts'
 import { html } from './html.ts'
 import { main } from './main.ts'
@@ -36,19 +35,15 @@ export function servePage(path: string, response: ServerResponse): boolean {
 }
 
 /** What browsers may have of hapax: the client, and the facts of the wire that it imports. */
-const modulePath = /^\/hapax\/((?:client|protocol)\/(?:[a-z-]+\/)?[a-z-]+)\.(?:ts|js)$/
+const modulePath = /^\/hapax\/((?:client|protocol)\/(?:[a-z-]+\/)?[a-z0-9-]+)\.(?:ts|js)$/
 
 /** `hapax/client` itself, file by file: compiled, or as it stands in a checkout. */
 function moduleOfHapax(path: string): { type: string; content: string } | undefined {
   const name = modulePath.exec(path)?.[1]
-  const extension = extname(import.meta.url)
-  if (name === undefined || !path.endsWith(extension)) return undefined
+  if (name === undefined || path !== `/hapax/${moduleFile(name)}`) return undefined
   try {
-    const source = readFileSync(
-      fileURLToPath(new URL(`../../../${name}${extension}`, import.meta.url)),
-      'utf8',
-    )
-    return { type: script, content: extension === '.ts' ? modules.stripTypeScriptTypes(source) : source }
+    const source = readFileSync(ownFile(moduleFile(name)), 'utf8')
+    return { type: script, content: path.endsWith('.ts') ? modules.stripTypeScriptTypes(source) : source }
   } catch {
     return undefined
   }
