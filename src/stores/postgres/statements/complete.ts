@@ -21,7 +21,6 @@ const outcome = `state text, failed boolean, ${response}`
  */
 export function completeSql(records: string): string {
   const retained = "CASE WHEN a.state = 'completed' THEN r.retain_ms ELSE r.retain_unknown_ms END"
-  const steps = (column: string) => `CASE WHEN a.state = 'unknown' OR a.failed THEN r.${column} END`
   return `
 WITH ${ask(`token bigint, ${outcome}`)},
 written AS (
@@ -32,8 +31,8 @@ written AS (
     expires_at: `t.now + ${span(retained)}`,
     takeover: 'NULL',
     failed: 'coalesce(a.failed, false)',
-    step_names: steps('step_names'),
-    step_texts: steps('step_texts'),
+    step_names: keptSteps('step_names'),
+    step_texts: keptSteps('step_texts'),
     ...responseAsked,
   })}
   FROM ask a
@@ -51,6 +50,7 @@ FROM ask a LEFT JOIN written w ON true`
  * In $1: a held lease, and what {@link completeSql} is asked; in $2 the body.
  */
 export function recompleteSql(records: string): string {
+  const isOfThisRun = ' AND r.token = a.token AND r.expires_at > t.now'
   return `
 WITH ${ask(`${held}, ${outcome}`)},
 ${found(records)},
@@ -64,8 +64,8 @@ written AS (
       attempt: 'a.attempt',
       lease_until: 'NULL::timestamptz',
       takeover: 'NULL',
-      step_names: keptSteps('step_names'),
-      step_texts: keptSteps('step_texts'),
+      step_names: keptSteps('step_names', isOfThisRun),
+      step_texts: keptSteps('step_texts', isOfThisRun),
       ...columnsAt('t.now'),
     },
     ', ask a',
@@ -79,9 +79,8 @@ written AS (
 }
 
 /** What may run again must not repeat its steps. */
-function keptSteps(column: string): string {
-  const isKept = "(a.state = 'unknown' OR a.failed) AND r.token = a.token AND r.expires_at > t.now"
-  return `CASE WHEN ${isKept} THEN r.${column} END`
+function keptSteps(column: string, condition = ''): string {
+  return `CASE WHEN (a.state = 'unknown' OR a.failed)${condition} THEN r.${column} END`
 }
 
 function columnsAt(now: string): Record<string, string> {
