@@ -1,0 +1,62 @@
+/**
+ * A JSON text that is made canonical in place: what was written, a gap that may be empty, what is still to be
+ * read, and a NUL, at which everything that reads stops.
+ *
+ * In place, since most texts are nearly canonical: as long as there is no gap, nothing has to be written.
+ */
+export type JsonText = {
+  bytes: Buffer
+  /** Where the next byte is read. */
+  position: number
+  /** Where the next byte is written: never after `position`. */
+  end: number
+}
+
+export const QUOTE = 0x22
+export const BACKSLASH = 0x5c
+export const COMMA = 0x2c
+export const CLOSE_BRACE = 0x7d
+
+export function jsonTextOf(bytes: Uint8Array): JsonText {
+  const copy = Buffer.allocUnsafe(bytes.length + 1)
+  copy.set(bytes)
+  copy[bytes.length] = 0
+  return { bytes: copy, position: 0, end: 0 }
+}
+
+export function skipWhitespace(text: JsonText): void {
+  const { bytes } = text
+  let { position } = text
+  for (;;) {
+    const byte = bytes[position]
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break
+    position += 1
+  }
+  text.position = position
+}
+
+/** Moves one byte that belongs to the canonical text, if it is the next one after whitespace. */
+export function takeMark(text: JsonText, mark: number): boolean {
+  skipWhitespace(text)
+  if (text.bytes[text.position] !== mark) return false
+  text.bytes[text.end] = mark
+  text.position += 1
+  text.end += 1
+  return true
+}
+
+/** Writes ASCII, for which there may be no room in the gap. */
+export function write(text: JsonText, ascii: string): void {
+  if (text.end + ascii.length > text.position) widenGap(text, ascii.length)
+  text.end += text.bytes.write(ascii, text.end, 'latin1')
+}
+
+/** By at least as much as there is, so that few such steps suffice. */
+function widenGap(text: JsonText, bytes: number): void {
+  const width = Math.max(bytes, text.bytes.length)
+  const wider = Buffer.allocUnsafe(text.bytes.length + width)
+  text.bytes.copy(wider, 0, 0, text.end)
+  text.bytes.copy(wider, text.position + width, text.position)
+  text.bytes = wider
+  text.position += width
+}
