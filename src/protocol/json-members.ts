@@ -9,39 +9,46 @@ import { BACKSLASH, CLOSE_BRACE, COMMA, type JsonText } from './json-text.ts'
  */
 export class JsonMembers {
   readonly #text: JsonText
-  /** By piece: where it begins, where the name in it ends, and which piece comes after it. */
-  readonly #starts: number[] = [0]
-  readonly #nameEnds: number[] = [0]
-  readonly #next: number[] = [1]
-  #count = 1
-  /** The members of the objects that are being read, as pieces. */
-  readonly #open: number[] = []
-  #openCount = 0
+  /** By piece: where it begins, and which piece comes after it. */
+  #starts = shared.starts
+  #next = shared.next
+  #pieces = 1
+  /** The members of the objects that are being read: as pieces, and where their names end. */
+  #open = shared.open
+  #nameEnds = shared.nameEnds
+  #openMembers = 0
   /** By depth: the order of the last object that was out of order. In a list, the next one is often like it. */
   readonly #orders: Array<readonly number[] | undefined> = []
 
   constructor(text: JsonText) {
     this.#text = text
+    this.#next[0] = 1
   }
 
   /** Returns what `endObject` takes. */
   beginObject(): number {
-    return this.#openCount
+    return this.#openMembers
   }
 
   /** A member whose name, with its quotes, is the end of the text as yet. */
   add(start: number): void {
-    this.#open[this.#openCount] = this.#addPiece(start)
-    this.#openCount += 1
+    // The piece after an object is open for a moment too.
+    if (this.#openMembers + 2 > this.#open.length) {
+      this.#open = longer(this.#open)
+      this.#nameEnds = longer(this.#nameEnds)
+    }
+    this.#open[this.#openMembers] = this.#addPiece(start)
+    this.#nameEnds[this.#openMembers] = this.#text.end
+    this.#openMembers += 1
   }
 
   /** The object is the end of the text as yet. False when a name occurs in it twice. */
   endObject(begun: number, depth: number): boolean {
-    const members = this.#openCount - begun
+    const members = this.#openMembers - begun
     const first = this.#open[begun] ?? 0
-    this.#openCount = begun
+    this.#openMembers = begun
     if (this.#isInOrder(begun, members)) {
-      if (this.#count === first + members) this.#count = first
+      if (this.#pieces === first + members) this.#pieces = first
       return true
     }
     const order = this.#orderOf(begun, members, depth)
@@ -54,13 +61,13 @@ export class JsonMembers {
   /** The text with all members in order. */
   ordered(): Buffer {
     const { bytes, end } = this.#text
+    if (this.#pieces === 1) return bytes.subarray(0, end)
+    const last = this.#addPiece(end)
     const starts = this.#starts
-    const count = this.#count
-    if (count === 1) return bytes.subarray(0, end)
-    starts[count] = end
+    const next = this.#next
     const ordered = Buffer.allocUnsafe(end)
     let written = 0
-    for (let piece = 0; piece !== count; piece = this.#next[piece] ?? count) {
+    for (let piece = 0; piece !== last; piece = next[piece] ?? last) {
       const pieceEnd = starts[piece + 1] ?? end
       for (let position = starts[piece] ?? end; position < pieceEnd; position += 1) {
         ordered[written] = bytes[position] ?? 0
@@ -71,17 +78,20 @@ export class JsonMembers {
   }
 
   #addPiece(start: number): number {
-    const piece = this.#count
+    const piece = this.#pieces
+    if (piece === this.#starts.length) {
+      this.#starts = longer(this.#starts)
+      this.#next = longer(this.#next)
+    }
     this.#starts[piece] = start
-    this.#nameEnds[piece] = this.#text.end
     this.#next[piece] = piece + 1
-    this.#count = piece + 1
+    this.#pieces = piece + 1
     return piece
   }
 
   #isInOrder(begun: number, members: number): boolean {
     for (let index = begun + 1; index < begun + members; index += 1) {
-      if (this.#compare(this.#open[index - 1] ?? 0, this.#open[index] ?? 0) >= 0) return false
+      if (this.#compare(index - 1, index) >= 0) return false
     }
     return true
   }
@@ -96,18 +106,30 @@ export class JsonMembers {
   }
 
   #isOrder(order: readonly number[], begun: number): boolean {
-    let previous = this.#open[begun + (order[0] ?? 0)] ?? 0
+    let previous = order[0] ?? 0
     for (let position = 1; position < order.length; position += 1) {
-      const piece = this.#open[begun + (order[position] ?? 0)] ?? 0
-      if (this.#compare(previous, piece) >= 0) return false
-      previous = piece
+      const index = order[position] ?? 0
+      if (this.#compare(begun + previous, begun + index) >= 0) return false
+      previous = index
     }
     return true
   }
 
   #sorted(begun: number, members: number): number[] {
-    const order = Array.from({ length: members }, (_, index) => index)
-    return order.sort((a, b) => this.#compare(this.#open[begun + a] ?? 0, this.#open[begun + b] ?? 0))
+    const order: number[] = []
+    for (let index = 0; index < members; index += 1) order.push(index)
+    // Array.sort is slow to start, and most objects are small.
+    if (members > 16) return order.sort((a, b) => this.#compare(begun + a, begun + b))
+    for (let index = 1; index < members; index += 1) {
+      let hole = index
+      for (; hole > 0; hole -= 1) {
+        const previous = order[hole - 1] ?? 0
+        if (this.#compare(begun + previous, begun + index) <= 0) break
+        order[hole] = previous
+      }
+      order[hole] = index
+    }
+    return order
   }
 
   /** A member ends with a comma, or as the last one with the brace: they change places with their members. */
@@ -124,12 +146,26 @@ export class JsonMembers {
   }
 
   #compare(a: number, b: number): number {
-    const start = (this.#starts[a] ?? 0) + 1
-    const otherStart = (this.#starts[b] ?? 0) + 1
+    const start = (this.#starts[this.#open[a] ?? 0] ?? 0) + 1
+    const otherStart = (this.#starts[this.#open[b] ?? 0] ?? 0) + 1
     const length = (this.#nameEnds[a] ?? 0) - 1 - start
     const otherLength = (this.#nameEnds[b] ?? 0) - 1 - otherStart
     return compareNames(this.#text.bytes, start, length, otherStart, otherLength)
   }
+}
+
+/** Enough for most texts, which are read one after the other: an array for each would cost more than to fill it. */
+const shared = {
+  starts: new Int32Array(1024),
+  next: new Int32Array(1024),
+  open: new Int32Array(1024),
+  nameEnds: new Int32Array(1024),
+}
+
+function longer(array: Int32Array): Int32Array {
+  const copy = new Int32Array(array.length * 2)
+  copy.set(array)
+  return copy
 }
 
 /** By UTF-16 code units, as RFC 8785 sorts. Without their quotes. */

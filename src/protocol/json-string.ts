@@ -23,17 +23,17 @@ function takePlain(text: JsonText): void {
   const { bytes } = text
   let { position, end } = text
   if (position === end) {
-    while (isPlain(bytes[position])) position += 1
+    while (isPlain(bytes[position] ?? 0)) position += 1
     end = position
   } else {
-    for (; isPlain(bytes[position]); position += 1) bytes[end++] = bytes[position] ?? 0
+    for (; isPlain(bytes[position] ?? 0); position += 1) bytes[end++] = bytes[position] ?? 0
   }
   text.position = position
   text.end = end
 }
 
-function isPlain(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH
+function isPlain(byte: number): boolean {
+  return byte > BACKSLASH || (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH)
 }
 
 function copyByte(text: JsonText): void {
