@@ -68,11 +68,7 @@ export class JsonMembers {
     const ordered = Buffer.allocUnsafe(end)
     let written = 0
     for (let piece = 0; piece !== last; piece = next[piece] ?? last) {
-      const pieceEnd = starts[piece + 1] ?? end
-      for (let position = starts[piece] ?? end; position < pieceEnd; position += 1) {
-        ordered[written] = bytes[position] ?? 0
-        written += 1
-      }
+      written = copy(bytes, starts[piece] ?? end, starts[piece + 1] ?? end, ordered, written)
     }
     return ordered
   }
@@ -166,6 +162,16 @@ function longer(array: Int32Array): Int32Array {
   const copy = new Int32Array(array.length * 2)
   copy.set(array)
   return copy
+}
+
+/** Most pieces are short, and a loop copies those faster than Node does. */
+function copy(bytes: Buffer, start: number, end: number, target: Buffer, targetStart: number): number {
+  let written = targetStart
+  for (let position = start; position < end; position += 1) {
+    target[written] = bytes[position] ?? 0
+    written += 1
+  }
+  return written
 }
 
 /** By UTF-16 code units, as RFC 8785 sorts. Without their quotes. */
