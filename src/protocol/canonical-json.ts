@@ -2,7 +2,16 @@ import { isUtf8 } from 'node:buffer'
 import { JsonMembers } from './json-members.ts'
 import { takeNumber } from './json-number.ts'
 import { takeString } from './json-string.ts'
-import { type JsonText, jsonTextOf, QUOTE, skipWhitespace, takeMark, write } from './json-text.ts'
+import {
+  begin,
+  emptyText,
+  isAtEnd,
+  type JsonText,
+  QUOTE,
+  skipWhitespace,
+  takeMark,
+  write,
+} from './json-text.ts'
 
 /**
  * The canonical form of a JSON text (RFC 8785): members sorted, no whitespace, one spelling for each number
@@ -24,11 +33,10 @@ import { type JsonText, jsonTextOf, QUOTE, skipWhitespace, takeMark, write } fro
 export function canonicalJson(bytes: Uint8Array): Buffer | undefined {
   // What is not UTF-8 has no characters to be compared.
   if (!isUtf8(bytes)) return undefined
-  const text = jsonTextOf(bytes)
-  const reader: Reader = { text, members: new JsonMembers(text) }
-  if (!takeValue(reader, 0)) return undefined
-  skipWhitespace(text)
-  return text.position === text.bytes.length - 1 ? reader.members.ordered() : undefined
+  const { text, members } = reader
+  begin(text, bytes)
+  members.clear()
+  return takeValue(reader, 0) && isAtEnd(text) ? members.ordered() : undefined
 }
 
 /** How deep arrays and objects may be nested. */
@@ -38,6 +46,9 @@ type Reader = {
   readonly text: JsonText
   readonly members: JsonMembers
 }
+
+const theText = emptyText()
+const reader: Reader = { text: theText, members: new JsonMembers(theText) }
 
 const COMMA = 0x2c
 const COLON = 0x3a

@@ -9,20 +9,28 @@ import { BACKSLASH, CLOSE_BRACE, COMMA, type JsonText } from './json-text.ts'
  */
 export class JsonMembers {
   readonly #text: JsonText
-  /** By piece: where it begins, and which piece comes after it. */
-  #starts = shared.starts
-  #next = shared.next
+  /** By piece: where it begins, and which piece comes after it. The first begins at 0. */
+  #starts = new Int32Array(fewPieces)
+  #next = new Int32Array(fewPieces)
   #pieces = 1
   /** The members of the objects that are being read: as pieces, and where their names end. */
-  #open = shared.open
-  #nameEnds = shared.nameEnds
+  #open = new Int32Array(fewPieces)
+  #nameEnds = new Int32Array(fewPieces)
   #openMembers = 0
   /** By depth: the order of the last object that was out of order. In a list, the next one is often like it. */
-  readonly #orders: Array<readonly number[] | undefined> = []
+  #orders: Array<readonly number[] | undefined> = []
+  #ordered = Buffer.alloc(0)
 
   constructor(text: JsonText) {
     this.#text = text
+  }
+
+  /** Before a text is read. */
+  clear(): void {
+    this.#pieces = 1
     this.#next[0] = 1
+    this.#openMembers = 0
+    this.#orders = []
   }
 
   /** Returns what `endObject` takes. */
@@ -58,19 +66,20 @@ export class JsonMembers {
     return true
   }
 
-  /** The text with all members in order. */
+  /** The text with all members in order. The bytes are lent: what is read next overwrites them. */
   ordered(): Buffer {
     const { bytes, end } = this.#text
     if (this.#pieces === 1) return bytes.subarray(0, end)
     const last = this.#addPiece(end)
     const starts = this.#starts
     const next = this.#next
-    const ordered = Buffer.allocUnsafe(end)
+    if (this.#ordered.length < end) this.#ordered = Buffer.allocUnsafeSlow(end)
+    const ordered = this.#ordered
     let written = 0
     for (let piece = 0; piece !== last; piece = next[piece] ?? last) {
       written = copy(bytes, starts[piece] ?? end, starts[piece + 1] ?? end, ordered, written)
     }
-    return ordered
+    return ordered.subarray(0, end)
   }
 
   #addPiece(start: number): number {
@@ -150,15 +159,9 @@ export class JsonMembers {
   }
 }
 
-/** Enough for most texts, which are read one after the other: an array for each would cost more than to fill it. */
-const shared = {
-  starts: new Int32Array(1024),
-  next: new Int32Array(1024),
-  open: new Int32Array(1024),
-  nameEnds: new Int32Array(1024),
-}
+const fewPieces = 64
 
-function longer(array: Int32Array): Int32Array {
+function longer(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   const copy = new Int32Array(array.length * 2)
   copy.set(array)
   return copy

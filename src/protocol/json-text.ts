@@ -10,6 +10,8 @@ export type JsonText = {
   position: number
   /** Where the next byte is written: never after `position`. */
   end: number
+  /** Where the NUL is. */
+  limit: number
 }
 
 export const QUOTE = 0x22
@@ -17,11 +19,26 @@ export const BACKSLASH = 0x5c
 export const COMMA = 0x2c
 export const CLOSE_BRACE = 0x7d
 
-export function jsonTextOf(bytes: Uint8Array): JsonText {
-  const copy = Buffer.allocUnsafe(bytes.length + 1)
-  copy.set(bytes)
-  copy[bytes.length] = 0
-  return { bytes: copy, position: 0, end: 0 }
+export function emptyText(): JsonText {
+  return { bytes: Buffer.alloc(0), position: 0, end: 0, limit: 0 }
+}
+
+/** The memory of the text before is taken again: to have a megabyte costs more than to fill it. */
+export function begin(text: JsonText, source: Uint8Array): void {
+  const isKept = text.bytes.length > source.length && text.bytes.length <= maxKeptBytes
+  if (!isKept) text.bytes = Buffer.allocUnsafeSlow(source.length + 1)
+  text.bytes.set(source)
+  text.bytes[source.length] = 0
+  text.position = 0
+  text.end = 0
+  text.limit = source.length
+}
+
+const maxKeptBytes = 1024 * 1024 + 1
+
+export function isAtEnd(text: JsonText): boolean {
+  skipWhitespace(text)
+  return text.position === text.limit
 }
 
 export function skipWhitespace(text: JsonText): void {
@@ -53,10 +70,11 @@ export function write(text: JsonText, ascii: string): void {
 
 /** By at least as much as there is, so that few such steps suffice. */
 function widenGap(text: JsonText, bytes: number): void {
-  const width = Math.max(bytes, text.bytes.length)
-  const wider = Buffer.allocUnsafe(text.bytes.length + width)
+  const width = Math.max(bytes, text.limit)
+  const wider = Buffer.allocUnsafeSlow(text.limit + 1 + width)
   text.bytes.copy(wider, 0, 0, text.end)
-  text.bytes.copy(wider, text.position + width, text.position)
+  text.bytes.copy(wider, text.position + width, text.position, text.limit + 1)
   text.bytes = wider
   text.position += width
+  text.limit += width
 }
