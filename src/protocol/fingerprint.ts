@@ -182,6 +182,7 @@ function fieldText(field: string): string {
 
 // To copy a small piece costs less than a Hash object does, which the garbage collector has to finalize.
 const smallPiece = 64 * 1024
+const joint = Buffer.allocUnsafeSlow(smallPiece)
 
 function digestOfMany(text: string, [first = '', ...others]: ReadonlyArray<string | Uint8Array>): string {
   const whole = createHash('sha256').update(text).update(first)
@@ -189,12 +190,14 @@ function digestOfMany(text: string, [first = '', ...others]: ReadonlyArray<strin
   return whole.digest('base64url')
 }
 
-function joined(text: string, bytes: Uint8Array): Buffer {
+/** Lent: the next call overwrites it. */
+function joined(text: string, bytes: Uint8Array): Uint8Array {
   const textBytes = Buffer.byteLength(text)
-  const whole = Buffer.allocUnsafe(textBytes + bytes.length)
+  const length = textBytes + bytes.length
+  const whole = length > joint.length ? Buffer.allocUnsafe(length) : joint
   whole.write(text)
   whole.set(bytes, textBytes)
-  return whole
+  return whole.subarray(0, length)
 }
 
 function join(kind: Kind, digestText: string): Fingerprint {

@@ -1,4 +1,4 @@
-import { type JsonText, write } from './json-text.ts'
+import { copyUpTo, type JsonText, write } from './json-text.ts'
 
 /**
  * Reads a number, and writes it as JavaScript prints it, which is its canonical form (RFC 8785, section
@@ -20,27 +20,27 @@ function takePlainNumber(text: JsonText): boolean {
   const { bytes, position: start } = text
   const first = bytes[start] === MINUS ? start + 1 : start
   const wholeEnd = digitsEnd(bytes, first)
+  const isFraction = bytes[wholeEnd] === POINT
+  const end = isFraction ? digitsEnd(bytes, wholeEnd + 1) : wholeEnd
   const isBelowOne = bytes[first] === ZERO
-  if (wholeEnd === first || (isBelowOne && wholeEnd > first + 1)) return false
-  let end = wholeEnd
-  let canonicalEnd = wholeEnd
-  if (bytes[wholeEnd] === POINT) {
-    end = digitsEnd(bytes, wholeEnd + 1)
-    if (end === wholeEnd + 1) return false
-    canonicalEnd = end
-    while (bytes[canonicalEnd - 1] === ZERO) canonicalEnd -= 1
-    if (canonicalEnd === wholeEnd + 1) canonicalEnd = wholeEnd
-  }
-  const next = bytes[end]
-  if (next === 0x65 || next === 0x45 || canonicalEnd - first > 16) return false
+  if (wholeEnd === first || end === wholeEnd + 1 || isExponent(bytes[end])) return false
+  if (isBelowOne && wholeEnd > first + 1) return false
+
+  const canonicalEnd = isFraction ? fractionEnd(bytes, wholeEnd, end) : end
+  const digits = canonicalEnd - first - (canonicalEnd > wholeEnd ? 1 : 0)
+  if (digits > 15) return false
+  // Minus zero has no sign.
   if (isBelowOne && (canonicalEnd === wholeEnd ? first > start : isTiny(bytes, wholeEnd + 1))) return false
-  if (canonicalEnd - first === 16 && canonicalEnd === wholeEnd) return false
+  copyUpTo(text, canonicalEnd)
   text.position = end
-  if (text.end === start) text.end = canonicalEnd
-  else
-    for (let position = start; position < canonicalEnd; position += 1)
-      bytes[text.end++] = bytes[position] ?? 0
   return true
+}
+
+/** Without the zeros at its end, nor the point if nothing else follows it. */
+function fractionEnd(bytes: Uint8Array, point: number, end: number): number {
+  let position = end
+  while (bytes[position - 1] === ZERO) position -= 1
+  return position === point + 1 ? point : position
 }
 
 /** 0.000001 is printed like this, and 0.0000001 as 1e-7. */
@@ -62,28 +62,29 @@ function isDigit(byte: number | undefined): boolean {
 }
 
 function takeAnyNumber(text: JsonText): boolean {
-  const start = text.position
-  let end = start
+  let end = text.position
   while (isOfNumber(text.bytes[end])) end += 1
-  const source = text.bytes.toString('latin1', start, end)
-  const canonical = NUMBER.test(source) ? canonicalNumber(source) : undefined
-  if (canonical === undefined) return false
-  text.position = end
-  write(text, canonical)
+  const source = text.bytes.toString('latin1', text.position, end)
+  const value = Number(source)
+  const printed = String(value)
+  if (printed === source) copyUpTo(text, end)
+  else {
+    if (!NUMBER.test(source) || !isExact(source, value, printed)) return false
+    text.position = end
+    write(text, printed)
+  }
   return true
 }
 
 function isOfNumber(byte: number | undefined): boolean {
-  return isDigit(byte) || byte === MINUS || byte === POINT || byte === 0x65 || byte === 0x45 || byte === 0x2b
+  return isDigit(byte) || byte === MINUS || byte === POINT || byte === 0x2b || isExponent(byte)
+}
+
+function isExponent(byte: number | undefined): boolean {
+  return byte === 0x65 || byte === 0x45
 }
 
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
-
-function canonicalNumber(source: string): string | undefined {
-  const value = Number(source)
-  const printed = String(value)
-  return printed === source || isExact(source, value, printed) ? printed : undefined
-}
 
 function isExact(source: string, value: number, printed: string): boolean {
   if (value === 0) return /^[-0.]+(?:[eE]|$)/.test(source)

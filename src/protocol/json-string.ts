@@ -71,17 +71,37 @@ function takeCodeUnit(text: JsonText): boolean {
   if (unit === NONE) return false
   text.position += 6
   if (unit < 0xd800 || unit > 0xdfff) {
-    text.end += text.bytes.write(spelt(unit), text.end)
+    writeCharacter(text, unit)
     return true
   }
   const next = unit < 0xdc00 ? codeUnit(text.bytes, text.position) : NONE
   if (next >= 0xdc00 && next <= 0xdfff) {
     text.position += 6
-    text.end += text.bytes.write(String.fromCharCode(unit, next), text.end)
+    writeText(text, String.fromCharCode(unit, next))
   } else {
-    text.end += text.bytes.write(`\\u${unit.toString(16)}`, text.end)
+    writeText(text, `\\u${unit.toString(16)}`)
   }
   return true
+}
+
+/** In bytes, since some clients escape every character that is not ASCII. */
+function writeCharacter(text: JsonText, unit: number): void {
+  const { bytes } = text
+  if (unit < 0x80) {
+    if (isPlain(unit)) bytes[text.end++] = unit
+    else writeText(text, JSON.stringify(String.fromCharCode(unit)).slice(1, -1))
+  } else if (unit < 0x800) {
+    bytes[text.end++] = 0xc0 | (unit >> 6)
+    bytes[text.end++] = 0x80 | (unit & 0x3f)
+  } else {
+    bytes[text.end++] = 0xe0 | (unit >> 12)
+    bytes[text.end++] = 0x80 | ((unit >> 6) & 0x3f)
+    bytes[text.end++] = 0x80 | (unit & 0x3f)
+  }
+}
+
+function writeText(text: JsonText, characters: string): void {
+  text.end += text.bytes.write(characters, text.end)
 }
 
 const NONE = -1
@@ -101,8 +121,4 @@ function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
   const lower = byte | 0x20
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : NONE
-}
-
-function spelt(unit: number): string {
-  return JSON.stringify(String.fromCharCode(unit)).slice(1, -1)
 }

@@ -62,6 +62,21 @@ export function takeMark(text: JsonText, mark: number): boolean {
   return true
 }
 
+/** Moves what is canonical as it is written. */
+export function copyUpTo(text: JsonText, readEnd: number): void {
+  const { bytes } = text
+  let { position, end } = text
+  if (position === end) end = readEnd
+  else {
+    for (; position < readEnd; position += 1) {
+      bytes[end] = bytes[position] ?? 0
+      end += 1
+    }
+  }
+  text.position = readEnd
+  text.end = end
+}
+
 /** Writes ASCII, for which there may be no room in the gap. */
 export function write(text: JsonText, ascii: string): void {
   if (text.end + ascii.length > text.position) widenGap(text, ascii.length)
