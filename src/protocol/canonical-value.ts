@@ -52,15 +52,31 @@ function writeArray(array: readonly unknown[], ancestors: Set<object>): string |
 
 function writeObject(object: object, ancestors: Set<object>): string | undefined {
   if (!isPlain(object)) return undefined
-  const members: Member[] = []
-  for (const name of Object.keys(object)) {
+  let text = ''
+  for (const name of sorted(Object.keys(object))) {
     const value = withToJson(object[name], name)
     if (value === undefined) continue
-    const text = writeValue(value, ancestors)
-    if (text === undefined) return undefined
-    members.push({ name, text: `${quoted(name)}:${text}` })
+    const written = writeValue(value, ancestors)
+    if (written === undefined) return undefined
+    text += `${text === '' ? '{' : ','}${quoted(name)}:${written}`
   }
-  return objectOf(members)
+  return text === '' ? '{}' : `${text}}`
+}
+
+// Array.sort is slow to start, and most objects are small.
+function sorted(names: string[]): string[] {
+  if (names.length > 16) return names.sort()
+  for (let index = 1; index < names.length; index += 1) {
+    const name = names[index] ?? ''
+    let hole = index
+    for (; hole > 0; hole -= 1) {
+      const previous = names[hole - 1] ?? ''
+      if (previous <= name) break
+      names[hole] = previous
+    }
+    names[hole] = name
+  }
+  return names
 }
 
 // The class name of a plain object and of an instance of a class is Object; that of a Map is Map.
@@ -83,42 +99,4 @@ function quoted(text: string): string {
 function withToJson(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !('toJSON' in value)) return value
   return typeof value.toJSON === 'function' ? value.toJSON(name) : value
-}
-
-/**
- * The canonical text of an object, or undefined when a name occurs twice.
- *
- * Pieces are added to a string, not joined: JavaScript builds such a string lazily, while a join at each of
- * 1,000 levels would copy a deep document 1,000 times.
- */
-function objectOf(members: Member[]): string | undefined {
-  sortByName(members)
-  let text = ''
-  let previous: string | undefined
-  for (const member of members) {
-    if (member.name === previous) return undefined
-    text += previous === undefined ? `{${member.text}` : `,${member.text}`
-    previous = member.name
-  }
-  return text === '' ? '{}' : `${text}}`
-}
-
-/** The canonical text of one member (`"name":value`), beside the name that it is sorted by. */
-type Member = { name: string; text: string }
-
-// Array.sort is slow to start, and most objects are small.
-function sortByName(members: Member[]): void {
-  if (members.length > 16) {
-    members.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
-    return
-  }
-  for (const [index, member] of members.entries()) {
-    let hole = index
-    for (; hole > 0; hole -= 1) {
-      const previous = members[hole - 1]
-      if (previous === undefined || previous.name <= member.name) break
-      members[hole] = previous
-    }
-    members[hole] = member
-  }
 }

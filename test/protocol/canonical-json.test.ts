@@ -1,6 +1,7 @@
 import canonicalize from 'canonicalize'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { canonicalJson } from '../../src/protocol/canonical-json.ts'
 import { canonicalValue } from '../../src/protocol/canonical-value.ts'
 import { arriving, canonicalText, json, parse, spelledJson } from './json.ts'
 
@@ -261,6 +262,65 @@ describe('members', () => {
   })
 })
 
+describe('members out of order', () => {
+  test.each([
+    ['{"\ue000":1,"😀":2,"z":3}', '{"z":3,"😀":2,"\ue000":1}'],
+    ['{"é\uffff":1,"é😀":2,"é":3}', '{"é":3,"é😀":2,"é\uffff":1}'],
+    ['{"#":1,"\\"":2,"!":3}', '{"!":3,"\\"":2,"#":1}'],
+    ['{"a\\\\":1,"a\\n":2,"aZ":3,"a":4}', '{"a":4,"a\\n":2,"aZ":3,"a\\\\":1}'],
+    ['{"\\ue000":1,"\\ud83d":2,"\\ud83d\\ude00":3}', '{"\\ud83d":2,"😀":3,"\ue000":1}'],
+    ['{"ab":1,"a ":2,"a":3}', '{"a":3,"a ":2,"ab":1}'],
+  ])('%s become %s', (text, canonical) => {
+    expect(canonicalText(text)).toBe(canonical)
+  })
+
+  test('stay with their values, however they are nested', () => {
+    const leaf = { d: [{ y: 1, x: '}' }, {}, { x: 1, y: 2 }], c: { b: ',', a: 0 } }
+    const value = { z: [leaf, leaf], m: { a: leaf, b: 1 }, y: {}, a: { b: 2, a: leaf } }
+    for (const text of [JSON.stringify(value), JSON.stringify(value, null, 2)]) {
+      expect(canonicalText(text)).toBe(canonicalize(value))
+    }
+  })
+
+  test('may be many', () => {
+    const lines = Array.from({ length: 5_000 }, (_, index) => ({ b: index, a: { d: `${index}`, c: [] } }))
+    expect(canonicalText(JSON.stringify({ lines, id: 1 }))).toBe(canonicalize({ lines, id: 1 }))
+  })
+
+  test('are found out of order in one object after they were in order in another', () => {
+    const text =
+      '[{"b":1,"a":2},{"a":1,"b":2},{"b":1,"a":2},{"c":1,"a":2},{"a":1,"c":2,"b":3},{"c":1,"b":2,"a":3}]'
+    expect(canonicalText(text)).toBe(canonicalize(parse(text)))
+  })
+})
+
+describe('texts that are read one after the other', () => {
+  test('have nothing of each other', () => {
+    expect(canonicalText('[1,2,{"b":1,"a":2}]')).toBe('[1,2,{"a":2,"b":1}]')
+    for (const cut of ['[1', '[1,2', '[1,2,{"b":1', '[1,2,{"b":1,"a":2}', '"', '-', '']) {
+      expect(canonicalText(cut)).toBeUndefined()
+      expect(canonicalText('[1,2,{"b":1,"a":2}]')).toBe('[1,2,{"a":2,"b":1}]')
+    }
+    expect(canonicalText('{"c":1}')).toBe('{"c":1}')
+  })
+
+  test('leave what they were made of as it was', () => {
+    const bytes = Buffer.from('[ 1e20, {"b": "\\u0041", "a": 1.50} ]')
+    const before = bytes.toString()
+    expect(canonicalJson(bytes)?.toString()).toBe('[100000000000000000000,{"a":1.5,"b":"A"}]')
+    expect(bytes.toString()).toBe(before)
+  })
+
+  test.each(['1\0', '{"a":1}\0', '[1]\0 ', '"a\0"', '\0', '[1,\0'])('do not end with a NUL: %j', (text) => {
+    expect(canonicalText(text)).toBeUndefined()
+  })
+})
+
+test('a form may be longer than its text', () => {
+  const text = `{"b":[${'1e20,'.repeat(3000)}1e-6],"a":"${'x'.repeat(100)}","0":[ 1e20 , {"b":1e20,"a":"é"} ]}`
+  expect(canonicalText(text)).toBe(canonicalize(parse(text)))
+})
+
 describe('strings', () => {
   test.each([
     ['"\\u0041\\/\\u00e9"', '"A/é"'],
@@ -380,6 +440,13 @@ describe('texts of 1 MiB take a time that grows with their length only', () => {
       'many members',
       `{${Array.from({ length: 60_000 }, (_, index) => `"${(index * 7919) % 60_013}":${index}`).join(',')}}`,
     ],
+    ['members in reverse order', reversed(90_000, (index) => `"${index}":0`)],
+    ['long names that are alike', reversed(900, (index) => `"${'n'.repeat(1000)}${index}":0`)],
+    ['long names with an escape', reversed(900, (index) => `"\\n${'n'.repeat(1000)}${index}":0`)],
+    ['objects out of order at depth', `${'{"b":0,"a":'.repeat(999)}"${'a'.repeat(size)}"${'}'.repeat(999)}`],
+    ['objects out of order in lists', `[${'{"b":[{"b":0,"a":0}],"a":0},'.repeat(size / 28)}0]`],
+    ['numbers that grow', `[${'1e20,'.repeat(size / 5)}0]`],
+    ['escapes', `"${'\\u00e9'.repeat(size / 6)}"`],
   ])('%s', (_, text) => {
     const start = performance.now()
     const canonical = canonicalText(text)
@@ -388,6 +455,10 @@ describe('texts of 1 MiB take a time that grows with their length only', () => {
     expect(performance.now() - start).toBeLessThan(2000)
   })
 })
+
+function reversed(count: number, memberOf: (index: number) => string): string {
+  return `{${Array.from({ length: count }, (_, index) => memberOf(100_000 + count - index)).join(',')}}`
+}
 
 function deep(depth: number, open: string, close: string): string {
   return open.repeat(depth) + close.repeat(depth)
