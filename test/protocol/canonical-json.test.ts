@@ -338,6 +338,17 @@ describe('strings', () => {
     expect(canonicalText('"\\uD800"')).toBe('"\\ud800"')
     expect(canonicalText('{"\\uD800":1}')).toBe('{"\\ud800":1}')
   })
+
+  test.each([
+    ['"\\uDC00\\uDC00"', '"\\udc00\\udc00"'],
+    ['"\\ud800\\ud800\\udc00"', '"\\ud800\u{10000}"'],
+    ['"\\udc00\\ud800"', '"\\udc00\\ud800"'],
+    ['"\\ud83dA\\ude00"', '"\\ud83dA\\ude00"'],
+    ['"\\ud83d\\n\\ude00\\u00Ff\\uFFFF"', '"\\ud83d\\n\\ude00\u00ff\uffff"'],
+  ])('pair halves of %s as JSON.parse does', (text, canonical) => {
+    expect(canonicalText(text)).toBe(canonical)
+    expect(canonicalText(text)).toBe(JSON.stringify(JSON.parse(text)))
+  })
 })
 
 describe('nesting', () => {
