@@ -4,13 +4,15 @@ import { takeNumber } from './json-number.ts'
 import { takeString } from './json-string.ts'
 import {
   begin,
+  CLOSE_BRACE,
+  COMMA,
+  copyUpTo,
   emptyText,
   isAtEnd,
   type JsonText,
   QUOTE,
   skipWhitespace,
   takeMark,
-  write,
 } from './json-text.ts'
 
 /**
@@ -27,16 +29,18 @@ import {
  * RFC 8785 has no form for a string with half of a surrogate pair. Here the half is escaped (`\ud800`), as
  * `JSON.stringify` does, so that such a string still has a form and still differs from every other.
  *
+ * The bytes of the form are lent: the next call overwrites them.
+ *
  * @example
- * canonicalJson('{ "b": 1.0, "a": "\\u0041" }') // '{"a":"A","b":1}'
+ * canonicalJson(Buffer.from('{ "b": 1.0, "a": "\\u0041" }'))?.toString() // '{"a":"A","b":1}'
  */
 export function canonicalJson(bytes: Uint8Array): Buffer | undefined {
   // What is not UTF-8 has no characters to be compared.
   if (!isUtf8(bytes)) return undefined
-  const { text, members } = reader
+  const { text, members } = onlyReader
   begin(text, bytes)
   members.clear()
-  return takeValue(reader, 0) && isAtEnd(text) ? members.ordered() : undefined
+  return takeValue(onlyReader, 0) && isAtEnd(text) ? members.ordered() : undefined
 }
 
 /** How deep arrays and objects may be nested. */
@@ -47,15 +51,18 @@ type Reader = {
   readonly members: JsonMembers
 }
 
-const theText = emptyText()
-const reader: Reader = { text: theText, members: new JsonMembers(theText) }
+/** Texts are read one after the other, in the same memory. */
+const onlyReader = newReader()
 
-const COMMA = 0x2c
+function newReader(): Reader {
+  const text = emptyText()
+  return { text, members: new JsonMembers(text) }
+}
+
 const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
 
 /** As all that takes: reads it and writes its canonical form, or returns false where it has none. */
 function takeValue(reader: Reader, depth: number): boolean {
@@ -108,7 +115,6 @@ function takeWord(text: JsonText, word: string): boolean {
   for (let index = 0; index < word.length; index += 1) {
     if (text.bytes[text.position + index] !== word.charCodeAt(index)) return false
   }
-  text.position += word.length
-  write(text, word)
+  copyUpTo(text, text.position + word.length)
   return true
 }

@@ -1,4 +1,5 @@
-import { BACKSLASH, CLOSE_BRACE, COMMA, type JsonText } from './json-text.ts'
+import { compareNames } from './json-names.ts'
+import { CLOSE_BRACE, COMMA, type JsonText } from './json-text.ts'
 
 /**
  * The members of the objects in a canonical text, and the order in which they belong there. They are put in that
@@ -175,34 +176,4 @@ function copy(bytes: Buffer, start: number, end: number, target: Buffer, targetS
     written += 1
   }
   return written
-}
-
-/** By UTF-16 code units, as RFC 8785 sorts. Without their quotes. */
-function compareNames(
-  bytes: Buffer,
-  start: number,
-  length: number,
-  otherStart: number,
-  otherLength: number,
-): number {
-  const shorter = Math.min(length, otherLength)
-  for (let offset = 0; offset < shorter; offset += 1) {
-    const byte = bytes[start + offset] ?? 0
-    const other = bytes[otherStart + offset] ?? 0
-    if (byte === BACKSLASH || other === BACKSLASH) {
-      return compareStrings(nameOf(bytes, start, length), nameOf(bytes, otherStart, otherLength))
-    }
-    // In UTF-16, what is above U+FFFF begins with a surrogate, and comes before U+E000.
-    if (byte !== other)
-      return byte >= 0xee && other >= 0xee && byte >= 0xf0 !== other >= 0xf0 ? other - byte : byte - other
-  }
-  return length - otherLength
-}
-
-function compareStrings(name: string, other: string): number {
-  return name < other ? -1 : name > other ? 1 : 0
-}
-
-function nameOf(bytes: Buffer, start: number, length: number): string {
-  return String(JSON.parse(bytes.toString('utf8', start - 1, start + length + 1)))
 }

@@ -29,8 +29,9 @@ function takePlainNumber(text: JsonText): boolean {
   const canonicalEnd = isFraction ? fractionEnd(bytes, wholeEnd, end) : end
   const digits = canonicalEnd - first - (canonicalEnd > wholeEnd ? 1 : 0)
   if (digits > 15) return false
-  // Minus zero has no sign.
-  if (isBelowOne && (canonicalEnd === wholeEnd ? first > start : isTiny(bytes, wholeEnd + 1))) return false
+  if (isBelowOne && canonicalEnd > wholeEnd && isTiny(bytes, wholeEnd + 1)) return false
+  // Zero has no sign.
+  if (isBelowOne && canonicalEnd === wholeEnd) text.position = first
   copyUpTo(text, canonicalEnd)
   text.position = end
   return true

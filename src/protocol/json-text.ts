@@ -80,7 +80,8 @@ export function copyUpTo(text: JsonText, readEnd: number): void {
 /** Writes ASCII, for which there may be no room in the gap. */
 export function write(text: JsonText, ascii: string): void {
   if (text.end + ascii.length > text.position) widenGap(text, ascii.length)
-  text.end += text.bytes.write(ascii, text.end, 'latin1')
+  for (let index = 0; index < ascii.length; index += 1) text.bytes[text.end + index] = ascii.charCodeAt(index)
+  text.end += ascii.length
 }
 
 /** By at least as much as there is, so that few such steps suffice. */
