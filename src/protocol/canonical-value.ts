@@ -63,9 +63,9 @@ function writeObject(object: object, ancestors: Set<object>): string | undefined
   return text === '' ? '{}' : `${text}}`
 }
 
-// Array.sort is slow to start, and most objects are small.
+// Array's own sort is slow to start, and most objects are small.
 function sorted(names: string[]): string[] {
-  if (names.length > 16) return names.sort()
+  if (names.length > 16) return names.toSorted()
   for (let index = 1; index < names.length; index += 1) {
     const name = names[index] ?? ''
     let hole = index

@@ -124,8 +124,8 @@ export class JsonMembers {
   #sorted(begun: number, members: number): number[] {
     const order: number[] = []
     for (let index = 0; index < members; index += 1) order.push(index)
-    // Array.sort is slow to start, and most objects are small.
-    if (members > 16) return order.sort((a, b) => this.#compare(begun + a, begun + b))
+    // Array's own sort is slow to start, and most objects are small.
+    if (members > 16) return order.toSorted((a, b) => this.#compare(begun + a, begun + b))
     for (let index = 1; index < members; index += 1) {
       let hole = index
       for (; hole > 0; hole -= 1) {
@@ -163,9 +163,9 @@ export class JsonMembers {
 const fewPieces = 64
 
 function longer(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const copy = new Int32Array(array.length * 2)
-  copy.set(array)
-  return copy
+  const doubled = new Int32Array(array.length * 2)
+  doubled.set(array)
+  return doubled
 }
 
 /** Most pieces are short, and a loop copies those faster than Node does. */
