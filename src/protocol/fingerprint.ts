@@ -1,6 +1,6 @@
-import { isUtf8 } from 'node:buffer'
 import { createHash, hash } from 'node:crypto'
-import { canonicalJson, canonicalValue } from './canonical-json.ts'
+import { canonicalJson } from './canonical-json.ts'
+import { canonicalValue } from './canonical-value.ts'
 import { mediaTypeEssence } from './headers.ts'
 import { multipartPieces } from './multipart.ts'
 
@@ -119,7 +119,7 @@ const maxJsonBytes = 1024 * 1024
 
 function formOf(mediaType: string, body: { bytes: Uint8Array; boundary?: string }): Form | undefined {
   if (isJson(mediaType)) {
-    const canonical = body.bytes.length <= maxJsonBytes ? canonicalJsonOf(body.bytes) : undefined
+    const canonical = body.bytes.length <= maxJsonBytes ? canonicalJson(body.bytes) : undefined
     return canonical === undefined ? undefined : { name: 'json', pieces: [canonical] }
   }
   if (mediaType.startsWith('multipart/') && body.boundary !== undefined) {
@@ -131,12 +131,6 @@ function formOf(mediaType: string, body: { bytes: Uint8Array; boundary?: string 
 
 function isJson(mediaType: string): boolean {
   return mediaType === 'application/json' || mediaType === 'text/json' || mediaType.endsWith('+json')
-}
-
-function canonicalJsonOf(bytes: Uint8Array): string | undefined {
-  // Decoding turns every byte that is not UTF-8 into U+FFFD, and different bodies into one.
-  if (!isUtf8(bytes)) return undefined
-  return canonicalJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
 }
 
 function payloadDigest(kind: Kind, purpose: string, payload: unknown): string {
@@ -188,6 +182,7 @@ function fieldText(field: string): string {
 
 // To copy a small piece costs less than a Hash object does, which the garbage collector has to finalize.
 const smallPiece = 64 * 1024
+const joint = Buffer.allocUnsafeSlow(smallPiece)
 
 function digestOfMany(text: string, [first = '', ...others]: ReadonlyArray<string | Uint8Array>): string {
   const whole = createHash('sha256').update(text).update(first)
@@ -195,12 +190,14 @@ function digestOfMany(text: string, [first = '', ...others]: ReadonlyArray<strin
   return whole.digest('base64url')
 }
 
-function joined(text: string, bytes: Uint8Array): Buffer {
+/** Lent: the next call overwrites it. */
+function joined(text: string, bytes: Uint8Array): Uint8Array {
   const textBytes = Buffer.byteLength(text)
-  const whole = Buffer.allocUnsafe(textBytes + bytes.length)
+  const length = textBytes + bytes.length
+  const whole = length > joint.length ? Buffer.allocUnsafe(length) : joint
   whole.write(text)
   whole.set(bytes, textBytes)
-  return whole
+  return whole.subarray(0, length)
 }
 
 function join(kind: Kind, digestText: string): Fingerprint {

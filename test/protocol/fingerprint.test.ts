@@ -41,6 +41,20 @@ describe('the text that is hashed is pinned', () => {
     )
   })
 
+  test.each([100, 65_000, 65_420, 65_500, 65_535, 65_536, 65_537, 200_000])(
+    'for a body of %i bytes',
+    (length) => {
+      const text = `{"b":1,"a":"${'x'.repeat(length - 14)}"}`
+      const canonical = `{"a":"${'x'.repeat(length - 14)}","b":1}`
+      expect(text.length).toBe(length)
+      for (const _ of [1, 2]) {
+        expect(ofBytes(text)).toBe(
+          `b1:${sha256(`hapax b1\n${head}5:bytes${length}:${text}`)} v1:${sha256(`hapax v1\n${head}4:json${length}:${canonical}`)}`,
+        )
+      }
+    },
+  )
+
   test('for a request without body', () => {
     expect(ofBytes('')).toBe(`b1:${sha256(`hapax b1\n${head}5:bytes0:`)}`)
     expect(ofValue(undefined)).toBe(`v1:${sha256(`hapax v1\n${head}7:nothing`)}`)

@@ -1,5 +1,6 @@
 // Generators of JSON values and of the many texts that one value can have.
 import * as fc from 'fast-check'
+import { canonicalJson } from '../../src/protocol/canonical-json.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 
@@ -51,6 +52,16 @@ function objectOf(members: Array<[string, Json]>): Json {
 export function parse(source: string): Json {
   const value: Json = JSON.parse(source)
   return value
+}
+
+/** The canonical form of what arrives when this text is sent. */
+export function canonicalText(source: string): string | undefined {
+  return canonicalJson(Buffer.from(source))?.toString()
+}
+
+/** No half of a surrogate pair arrives: UTF-8 has no bytes for it. */
+export function arriving(source: string): string {
+  return Buffer.from(source).toString()
 }
 
 // Writes a value as some text that has it: `choose(n)` decides among n spellings, at each place anew.
