@@ -21,11 +21,11 @@ describe('an import of hapax/express and hapax/redis', () => {
     return bundleOfUsers(files, join(folder, 'weighed'))
   }
 
-  test('brings at most 107 kB, minified', async () => {
+  test('brings at most 110 kB, minified', async () => {
     const { minifiedBytes, laterBytes } = await weigh()
     expect(minifiedBytes).toBeGreaterThan(50_000)
-    expect(minifiedBytes).toBeLessThanOrEqual(107_000)
-    expect(minifiedBytes + laterBytes).toBeLessThanOrEqual(142_000)
+    expect(minifiedBytes).toBeLessThanOrEqual(110_000)
+    expect(minifiedBytes + laterBytes).toBeLessThanOrEqual(145_000)
   })
 
   test('brings no module of Node that takes long and that few need', async () => {
