@@ -114,7 +114,7 @@ function tableOf(
     name: 'import',
     heading: 'What it weighs',
     intro:
-      'Time is what importing takes a new process beyond an empty one. Held to, both together: 15 ms and 107 kB.',
+      'Time is what importing takes a new process beyond an empty one. The aim, both together: 15 ms; a test holds the size.',
     setting: `${rounds} new processes of each, beside empty ones; medians of the difference in milliseconds`,
     columns: [
       'import',
