@@ -1,18 +1,17 @@
-import { fdatasync } from 'node:fs'
 import { resolve } from 'node:path'
 import { IdempotencyError, invalidOption } from '../../core/errors.ts'
 import { type DatabaseFile, isBusy, storeError } from './errors.ts'
 import { isFields, string } from '../encoding/fields.ts'
+import { ForeignCommits } from './foreign-commits.ts'
 import { openWithNode, type SqliteDatabase } from './handle.ts'
-import { LogSync, type SyncFile } from './log-sync.ts'
+import { fdatasyncs, LogSync, type FileSync } from './log-sync.ts'
 import { migrate } from './migrate.ts'
 import { rehearse } from './transaction.ts'
 
 export interface OpenDatabase {
   readonly sql: SqliteDatabase
   readonly file: DatabaseFile
-  /** A value that differs after another connection has committed. Throws where the database is locked. */
-  dataVersion(): unknown
+  readonly foreign: ForeignCommits
   /** What makes commits durable; undefined: SQLite does, before a commit returns. */
   readonly logSync: LogSync | undefined
   /** Closes the database if it was opened here, and not if it was given. */
@@ -23,14 +22,14 @@ export interface OpenSettings {
   /** How long to wait for locks, by blocking. */
   readonly lockBoundMs: number
   /** How the log of a file that is opened here is synced. Undefined: by SQLite, which blocks this thread. */
-  readonly syncFile: SyncFile | undefined
+  readonly fileSync: FileSync | undefined
 }
 
 /**
  * On Linux alone: there one descriptor syncs what all processes wrote (fdatasync(2)), which is what we could test. On Windows a
  * descriptor that is open would also keep SQLite from making its log anew.
  */
-const usualSync = process.platform === 'linux' ? fdatasync : undefined
+const usualSync = process.platform === 'linux' ? fdatasyncs : undefined
 
 /**
  * Opens and prepares a database; blocks while another process does the same.
@@ -39,52 +38,44 @@ const usualSync = process.platform === 'linux' ? fdatasync : undefined
  */
 export function openDatabase(
   target: string | SqliteDatabase,
-  { lockBoundMs, syncFile = usualSync }: Partial<OpenSettings> & Pick<OpenSettings, 'lockBoundMs'>,
+  { lockBoundMs, fileSync = usualSync }: Partial<OpenSettings> & Pick<OpenSettings, 'lockBoundMs'>,
 ): OpenDatabase {
-  if (typeof target === 'string') return openFile(target, { lockBoundMs, syncFile })
+  if (typeof target === 'string') return openFile(target, { lockBoundMs, fileSync })
   if (!isDatabase(target)) {
     throw invalidOption('pathOrDatabase', 'the path of a file, or an open SQLite database', target)
   }
   const file = explained(undefined, () => fileOf(target))
   explained(file, () => prepareDatabase(target, file, lockBoundMs))
   // Whoever opened it may have told its SQLite where and how to write, so its own syncs are left to it.
-  return { sql: target, file, dataVersion: dataVersionOf(target), logSync: undefined, close: () => {} }
+  return { sql: target, file, foreign: new ForeignCommits(target), logSync: undefined, close: () => {} }
 }
 
 /** SQLite waits for a lock by blocking the event loop: longer waits are made of timers instead. */
 const busyTimeoutMs = 5
 const maxLogBytes = 64 * 1024 * 1024
 
-function openFile(path: string, { lockBoundMs, syncFile }: OpenSettings): OpenDatabase {
+function openFile(path: string, { lockBoundMs, fileSync }: OpenSettings): OpenDatabase {
   if (path === '') throw invalidOption('pathOrDatabase', 'the path of a file', path)
   const file = path === ':memory:' ? undefined : resolve(path)
   const sql = explained(file, () => openWithNode(file ?? path))
   try {
     explained(file, () => prepareDatabase(sql, file, lockBoundMs))
-    const dataVersion = dataVersionOf(sql)
+    const foreign = new ForeignCommits(sql)
     const logSync =
-      file === undefined || syncFile === undefined
+      file === undefined || fileSync === undefined
         ? undefined
-        : explained(file, () => syncAside(sql, dataVersion, syncFile))
-    return { sql, file, dataVersion, logSync, close: () => explained(file, () => sql.close()) }
+        : explained(file, () => syncAside(sql, foreign, fileSync))
+    return { sql, file, foreign, logSync, close: () => explained(file, () => sql.close()) }
   } catch (error) {
     sql.close()
     throw error
   }
 }
 
-function dataVersionOf(sql: SqliteDatabase): () => unknown {
-  const statement = sql.prepare('PRAGMA data_version')
-  return () => {
-    const row = statement.get()
-    return isFields(row) ? row['data_version'] : undefined
-  }
-}
-
 /** Takes the syncs of commits over from SQLite; those of checkpoints stay with it. */
-function syncAside(sql: SqliteDatabase, dataVersion: () => unknown, syncFile: SyncFile): LogSync {
+function syncAside(sql: SqliteDatabase, foreign: ForeignCommits, fileSync: FileSync): LogSync {
   // As SQLite names it: beside the file that a symbolic link points at.
-  const logSync = new LogSync(`${fileOf(sql)}-wal`, dataVersion, syncFile)
+  const logSync = new LogSync(`${fileOf(sql)}-wal`, foreign, fileSync)
   sql.exec('PRAGMA synchronous = NORMAL')
   return logSync
 }

@@ -1,12 +1,25 @@
-import { closeSync, fdatasyncSync, openSync } from 'node:fs'
+import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs'
 import { IdempotencyError } from '../../core/errors.ts'
+import type { ForeignCommits } from './foreign-commits.ts'
 
-/** Writes to the disk what any process has written to a file, and calls back when it is there. */
-export type SyncFile = (descriptor: number, done: (error: Error | null) => void) => void
+/** Two ways to bring to the disk what any process has written to a file. */
+export interface FileSync {
+  /** On another thread. */
+  aside(descriptor: number, done: (error: Error | null) => void): void
+  blocking(descriptor: number): void
+}
+
+export const fdatasyncs: FileSync = { aside: fdatasync, blocking: fdatasyncSync }
+
+/** Commits that were seen, by number. */
+interface Point {
+  readonly own: number
+  readonly foreign: number
+}
 
 interface Sync {
-  /** How many of the commits that were seen it covers. */
-  readonly covers: number
+  /** What it covers. */
+  readonly point: Point
   readonly done: Promise<void>
 }
 
@@ -25,39 +38,38 @@ const patienceMs = 100
 export class LogSync {
   readonly #path: string
   readonly #descriptor: number
-  readonly #syncFile: SyncFile
-  readonly #dataVersion: () => unknown
-  #seenVersion: unknown
-  /** Commits seen so far: our own, and others' as often as we looked. */
-  #seen = 0
-  #seenOfOthers = 0
-  /** The last commit of our own. */
-  #own: { readonly at: number; readonly ids: ReadonlySet<string> } = { at: 0, ids: new Set() }
-  #synced = 0
+  readonly #fileSync: FileSync
+  readonly #foreign: ForeignCommits
+  /** The transactions of our own that changed something. */
+  #ownCommits = 0
+  /** What the last of them changed. No other is under way before it is on the disk. */
+  #ownIds: ReadonlySet<string> = new Set()
+  #synced: Point
   #running: Sync | undefined
   #next: Promise<void> | undefined
   #underWay = 0
   #onIdle: (() => void) | undefined
   #failure: IdempotencyError | undefined
 
-  /**
-   * Blocks until the log is on the disk: a process may have died between a commit and its sync.
-   *
-   * @param dataVersion A value that differs after another connection has committed.
-   */
-  constructor(path: string, dataVersion: () => unknown, syncFile: SyncFile) {
+  /** Blocks until the log is on the disk: a process may have died between a commit and its sync. */
+  constructor(path: string, foreign: ForeignCommits, fileSync: FileSync) {
     this.#path = path
-    this.#dataVersion = dataVersion
-    this.#syncFile = syncFile
-    this.#seenVersion = dataVersion()
+    this.#foreign = foreign
+    this.#fileSync = fileSync
     // To close it frees no lock of SQLite's: those lie on the other two files.
     this.#descriptor = openSync(path, 'r+')
+    this.#synced = this.#here()
     try {
-      fdatasyncSync(this.#descriptor)
+      fileSync.blocking(this.#descriptor)
     } catch (error) {
       closeSync(this.#descriptor)
-      throw error
+      throw this.#fail(error)
     }
+  }
+
+  /** Why nothing more may be told: a sync has failed. */
+  get failure(): Error | undefined {
+    return this.#failure
   }
 
   /**
@@ -65,22 +77,20 @@ export class LogSync {
    * read and written is on the disk; undefined: it is already.
    */
   committed(ids: ReadonlySet<string>): Promise<void> | undefined {
-    this.#lookForOthers()
     if (ids.size > 0) {
-      this.#seen += 1
-      this.#own = { at: this.#seen, ids }
+      this.#ownCommits += 1
+      this.#ownIds = ids
     }
-    return this.#until(Math.max(this.#own.at, this.#seenOfOthers))
+    return this.#until({ own: this.#ownCommits, foreign: this.#foreign.look() })
   }
 
   /**
-   * To be called in the turn of the event loop in which something was read, after that, with the record if it was only one.
-   * Resolves when all that can have been read is on the disk; undefined: it is already.
+   * To be called after reading and after a look for foreign commits, in the same turn of the event loop; with the record, if it
+   * was only one. Resolves when all that can have been read is on the disk; undefined: it is already.
    */
   seen(id?: string): Promise<void> | undefined {
-    this.#lookForOthers()
-    const isOwn = id === undefined || this.#own.ids.has(id)
-    return this.#until(isOwn ? Math.max(this.#own.at, this.#seenOfOthers) : this.#seenOfOthers)
+    const isOwn = id === undefined || this.#ownIds.has(id)
+    return this.#until({ own: isOwn ? this.#ownCommits : 0, foreign: this.#foreign.seen })
   }
 
   async close(): Promise<void> {
@@ -92,28 +102,11 @@ export class LogSync {
     closeSync(this.#descriptor)
   }
 
-  #lookForOthers(): void {
-    const version = this.#currentVersion()
-    if (version !== undefined && version === this.#seenVersion) return
-    this.#seenVersion = version
-    this.#seen += 1
-    this.#seenOfOthers = this.#seen
-  }
-
-  /** Undefined: locked for a moment, so that anything may have happened. */
-  #currentVersion(): unknown {
-    try {
-      return this.#dataVersion()
-    } catch {
-      return undefined
-    }
-  }
-
-  #until(commit: number): Promise<void> | undefined {
+  #until(point: Point): Promise<void> | undefined {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    if (this.#synced >= commit) return undefined
+    if (includes(this.#synced, point)) return undefined
     if (this.#running === undefined) return this.#begin()
-    if (this.#running.covers >= commit) return this.#running.done
+    if (includes(this.#running.point, point)) return this.#running.done
     this.#next ??= this.#running.done.then(() => {
       this.#next = undefined
       return this.#begin()
@@ -122,33 +115,38 @@ export class LogSync {
   }
 
   #begin(): Promise<void> {
-    const covers = this.#seen
+    const point = this.#here()
     const done = this.#sync().then(
       () => {
         this.#running = undefined
-        this.#synced = covers
+        this.#synced = point
       },
       (error: unknown) => {
         this.#running = undefined
         throw this.#fail(error)
       },
     )
-    this.#running = { covers, done }
+    this.#running = { point, done }
     return done
+  }
+
+  /** All that was seen so far. */
+  #here(): Point {
+    return { own: this.#ownCommits, foreign: this.#foreign.seen }
   }
 
   #sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       const hurry = setTimeout(() => {
         try {
-          fdatasyncSync(this.#descriptor)
+          this.#fileSync.blocking(this.#descriptor)
           resolve()
         } catch (error) {
           reject(error)
         }
       }, patienceMs)
       this.#underWay += 1
-      this.#syncFile(this.#descriptor, (error) => {
+      this.#fileSync.aside(this.#descriptor, (error) => {
         clearTimeout(hurry)
         this.#underWay -= 1
         if (this.#underWay === 0) this.#onIdle?.()
@@ -172,4 +170,8 @@ export class LogSync {
     )
     return this.#failure
   }
+}
+
+function includes(point: Point, other: Point): boolean {
+  return point.own >= other.own && point.foreign >= other.foreign
 }

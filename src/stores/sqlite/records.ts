@@ -1,6 +1,7 @@
 import type { IdempotencyRecord } from '../../core/record.ts'
 import type { ForwardClock } from '../embedded/forward-clock.ts'
 import { type Fields, integer, isFields, number } from '../encoding/fields.ts'
+import type { ForeignCommits } from './foreign-commits.ts'
 import type { SqliteDatabase } from './handle.ts'
 import { requireReader } from './migrate.ts'
 import { decodeRow, encodeRecord, encodeText, headColumnsSql, upsertSql } from './rows.ts'
@@ -19,12 +20,17 @@ export class Records {
   readonly #sql: SqliteDatabase
   readonly #clock: ForwardClock
   readonly #statements: ReturnType<typeof prepareStatements>
+  readonly #foreign: ForeignCommits
+  /** Foreign commits that had been seen when the meta row was read. */
+  #metaSeen: number | undefined
+  #storedMs = 0
   #changed = new Set<string>()
   #wrote = false
 
-  constructor(sql: SqliteDatabase, clock: ForwardClock) {
+  constructor(sql: SqliteDatabase, clock: ForwardClock, foreign: ForeignCommits) {
     this.#sql = sql
     this.#clock = clock
+    this.#foreign = foreign
     this.#statements = prepareStatements(sql)
   }
 
@@ -43,9 +49,8 @@ export class Records {
 
   find(id: string): Found {
     const row = this.#statements.find.get(encodeText(id))
-    const nowMs = this.#timeOf(row)
-    // The join gives one row in any case: without a record, its columns are null.
-    if (!isFields(row) || row['id'] === null) return { kind: 'readable', record: undefined, nowMs }
+    const nowMs = this.now()
+    if (!isFields(row)) return { kind: 'readable', record: undefined, nowMs }
     const decoded = decodeRow(row)
     if (decoded.kind === 'record') return { kind: 'readable', record: decoded.record, nowMs }
     if (!isPast(row['expires_at_ms'], nowMs)) return { ...decoded, nowMs }
@@ -53,8 +58,11 @@ export class Records {
     return { kind: 'readable', record: undefined, nowMs: this.#clock.now() }
   }
 
+  /** Looks for foreign commits. Outside a transaction: to be called after what is judged by the time was read. */
   now(): number {
-    return this.#timeOf(this.#statements.meta.get())
+    // Only others make the stored time later than the clock here, or shut this release out.
+    if (this.#foreign.look() !== this.#metaSeen) this.#readMeta()
+    return this.#clock.now(this.#storedMs)
   }
 
   save(record: IdempotencyRecord): void {
@@ -95,10 +103,15 @@ export class Records {
     return isFields(row) ? row['stamp'] : undefined
   }
 
-  #timeOf(meta: unknown): number {
+  #readMeta(): void {
+    const seen = this.#foreign.seen
+    const meta = this.#statements.meta.get()
     if (!isFields(meta)) throw new Error('its table hapax_meta is empty')
     requireReader(integer(meta, 'min_reader'))
-    return this.#clock.now(number(meta, 'clock_ms'))
+    this.#storedMs = number(meta, 'clock_ms')
+    this.#metaSeen = seen
+    // What that row tells may have been committed after the look.
+    this.#foreign.look()
   }
 
   /** A damaged token is none: it must not keep its row from being deleted. */
@@ -115,8 +128,7 @@ export function isPast(expiresAtMs: unknown, nowMs: number): boolean {
 function prepareStatements(sql: SqliteDatabase) {
   return {
     find: sql.prepare(`
-      SELECT m.clock_ms, CAST(m.min_reader AS REAL) AS min_reader, ${headColumnsSql}, r.body
-      FROM hapax_meta m LEFT JOIN hapax_record r ON r.id = ?`),
+      SELECT ${headColumnsSql}, r.body FROM hapax_record r WHERE r.id = ?`),
     meta: sql.prepare('SELECT clock_ms, CAST(min_reader AS REAL) AS min_reader FROM hapax_meta'),
     save: sql.prepare(upsertSql),
     saveClock: sql.prepare('UPDATE hapax_meta SET clock_ms = max(clock_ms, ?)'),

@@ -49,7 +49,7 @@ export class SqliteStore implements Store {
     this.durable = database.file !== undefined
     this.#database = database
     this.#busyTimeoutMs = busyTimeout
-    const records = new Records(database.sql, new ForwardClock(clock))
+    const records = new Records(database.sql, new ForwardClock(clock), database.foreign)
     this.#records = records
     this.#queue = new WriteQueue(
       {
@@ -63,7 +63,7 @@ export class SqliteStore implements Store {
     )
     this.#foreignChanges = new ForeignChanges(
       clock,
-      { dataVersion: () => database.dataVersion(), stamp: (id) => records.stamp(id) },
+      { seen: () => database.foreign.look(), stamp: (id) => records.stamp(id) },
       this.#watchers,
     )
     this.#reaper = new Reaper(clock, reapEvery, {
@@ -77,7 +77,7 @@ export class SqliteStore implements Store {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
-    this.#requireOpen()
+    this.#requireUsable()
     // Most claims that are not the first need no write: a replay must not cost a wait for the disk. The read
     // decides nothing that is written: a claim that writes decides again inside its transaction.
     const answer = this.#answerWithoutWriting(request)
@@ -176,14 +176,15 @@ export class SqliteStore implements Store {
 
   /** `weight`: about how many bytes `work` writes. */
   async #write<T>(work: () => T, weight = 0): Promise<T> {
-    this.#requireOpen()
+    this.#requireUsable()
     return this.#queue.submit(work, weight)
   }
 
   async #read<T>(work: () => T, giveUpMs = performance.now() + this.#busyTimeoutMs): Promise<T> {
-    this.#requireOpen()
+    this.#requireUsable()
     try {
       const result = work()
+      this.#database.foreign.look()
       await this.#durable()
       return result
     } catch (error) {
@@ -194,7 +195,7 @@ export class SqliteStore implements Store {
     return this.#read(work, giveUpMs)
   }
 
-  /** To be awaited between reading and telling. `id`: the record that was read, if it was one. */
+  /** To be awaited between reading and telling, begun in the turn in which was read. `id`: the record that was read, if it was one. */
   async #durable(id?: string): Promise<void> {
     const synced = this.#database.logSync?.seen(id)
     if (synced === undefined) return
@@ -213,8 +214,10 @@ export class SqliteStore implements Store {
     return storeError(error, this.#database.file)
   }
 
-  #requireOpen(): void {
+  #requireUsable(): void {
     if (this.#closing !== undefined) throw storeClosed('sqliteStore')
+    const failure = this.#database.logSync?.failure
+    if (failure !== undefined) throw failure
   }
 
   async #shutDown(): Promise<void> {
