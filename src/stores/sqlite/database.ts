@@ -53,6 +53,8 @@ export function openDatabase(
 /** SQLite waits for a lock by blocking the event loop: longer waits are made of timers instead. */
 const busyTimeoutMs = 5
 const maxLogBytes = 64 * 1024 * 1024
+/** A page that changes often is copied to the database once for all its changes in the log. SQLite's own number is 1000. */
+const pagesPerCheckpoint = 4_000
 
 function openFile(path: string, { lockBoundMs, fileSync }: OpenSettings): OpenDatabase {
   if (path === '') throw invalidOption('pathOrDatabase', 'the path of a file', path)
@@ -85,6 +87,7 @@ function prepareDatabase(sql: SqliteDatabase, file: DatabaseFile, lockBoundMs: n
   sql.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
   if (file !== undefined) retryWhileBusy(lockBoundMs, () => useWriteAheadLog(sql))
   sql.exec(`PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${maxLogBytes}`)
+  sql.exec(`PRAGMA wal_autocheckpoint = ${pagesPerCheckpoint}`)
   retryWhileBusy(lockBoundMs, () => migrate(sql))
   // A file that can't be written is an error now, and not first when a request comes. To begin a transaction
   // proves nothing: SQLite begins one for reading where it can't write.

@@ -29,6 +29,7 @@ type CommitOutcome =
 
 const batch = { operations: 256, weight: 8 * 1024 * 1024 }
 const longestPauseMs = 25
+const longestGatheringMs = 2
 
 /**
  * Group commit: operations that arrive in the same turn of the event loop share one transaction, and so one
@@ -83,7 +84,17 @@ export class WriteQueue {
   #schedule(): void {
     if (this.#scheduled || this.#syncing || this.#waiting.length === 0) return
     this.#scheduled = true
-    setImmediate(() => this.#flush())
+    this.#gather(0, performance.now() + longestGatheringMs)
+  }
+
+  /** Waits for as long as each turn of the event loop brings more: a commit costs the same for few as for many. */
+  #gather(before: number, endMs: number): void {
+    setImmediate(() => {
+      const { length } = this.#waiting
+      const isWorthMore = length > before && length < batch.operations && performance.now() < endMs
+      if (isWorthMore) this.#gather(length, endMs)
+      else this.#flush()
+    })
   }
 
   #flush(): void {
