@@ -245,7 +245,8 @@ function withLease(record: RunningRecord, leaseMs: number, nowMs: number): Runni
 }
 
 /** Steps outlive whatever may run again. */
-function ended(
+/** The record of a run that ended while its holder was the last to claim. */
+export function ended(
   lease: HeldLease,
   outcome: Outcome,
   nowMs: number,

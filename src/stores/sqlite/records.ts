@@ -1,10 +1,19 @@
-import type { IdempotencyRecord } from '../../core/record.ts'
+import type { CompletedRecord, IdempotencyRecord, UnknownRecord } from '../../core/record.ts'
 import type { ForwardClock } from '../embedded/forward-clock.ts'
 import { type Fields, integer, isFields, number } from '../encoding/fields.ts'
 import type { ForeignCommits } from './foreign-commits.ts'
 import type { SqliteDatabase } from './handle.ts'
 import { requireReader } from './migrate.ts'
-import { decodeRow, encodeRecord, encodeText, headColumnsSql, upsertSql } from './rows.ts'
+import {
+  decodeRow,
+  encodeEnd,
+  encodeRecord,
+  encodeText,
+  endRunSql,
+  headColumnsSql,
+  insertSql,
+  upsertSql,
+} from './rows.ts'
 import { inWriteTransaction } from './transaction.ts'
 
 /** What lies under an id at a time of the store's clock. Expired records are absent but for their token. */
@@ -26,6 +35,7 @@ export class Records {
   #storedMs = 0
   #changed = new Set<string>()
   #wrote = false
+  #inTransaction = false
 
   constructor(sql: SqliteDatabase, clock: ForwardClock, foreign: ForeignCommits) {
     this.#sql = sql
@@ -40,7 +50,13 @@ export class Records {
     inWriteTransaction(this.#sql, () => {
       this.#changed = changed
       this.#wrote = false
-      work()
+      this.#learnFromOthers()
+      this.#inTransaction = true
+      try {
+        work()
+      } finally {
+        this.#inTransaction = false
+      }
       // What was given a token or had expired by now must stay so, whatever the clocks do later.
       if (this.#wrote) this.#statements.saveClock.run(this.#clock.now())
     })
@@ -48,9 +64,14 @@ export class Records {
   }
 
   find(id: string): Found {
+    return this.findAny(id) ?? { kind: 'readable', record: undefined, nowMs: this.now() }
+  }
+
+  /** Undefined where there is no row, not even one that expired. */
+  findAny(id: string): Found | undefined {
     const row = this.#statements.find.get(encodeText(id))
+    if (!isFields(row)) return undefined
     const nowMs = this.now()
-    if (!isFields(row)) return { kind: 'readable', record: undefined, nowMs }
     const decoded = decodeRow(row)
     if (decoded.kind === 'record') return { kind: 'readable', record: decoded.record, nowMs }
     if (!isPast(row['expires_at_ms'], nowMs)) return { ...decoded, nowMs }
@@ -58,11 +79,20 @@ export class Records {
     return { kind: 'readable', record: undefined, nowMs: this.#clock.now() }
   }
 
-  /** Looks for foreign commits. Outside a transaction: to be called after what is judged by the time was read. */
+  /** Outside a transaction: looks for foreign commits, and is to be called after what is judged by the time was read. */
   now(): number {
-    // Only others make the stored time later than the clock here, or shut this release out.
-    if (this.#foreign.look() !== this.#metaSeen) this.#readMeta()
+    if (!this.#inTransaction) this.#learnFromOthers()
     return this.#clock.now(this.#storedMs)
+  }
+
+  /** False, and nothing is written: there is a row already, expired or not. */
+  insert(record: IdempotencyRecord): boolean {
+    return this.#wroteOne(record.id, this.#statements.insert.run(...encodeRecord(record)))
+  }
+
+  /** False, and nothing is written: this is not how the run of an unexpired record without steps ends. */
+  endRun(record: CompletedRecord | UnknownRecord): boolean {
+    return this.#wroteOne(record.id, this.#statements.endRun.run(...encodeEnd(record, this.now())))
   }
 
   save(record: IdempotencyRecord): void {
@@ -103,6 +133,19 @@ export class Records {
     return isFields(row) ? row['stamp'] : undefined
   }
 
+  #wroteOne(id: string, result: unknown): boolean {
+    // Where a driver does not tell, the caller looks, and finds what it would have written.
+    if (isFields(result) && Number(result['changes']) === 0) return false
+    this.#wrote = true
+    this.#changed.add(id)
+    return isFields(result) && Number(result['changes']) === 1
+  }
+
+  /** Only others make the stored time later than the clock here, or shut this release out. */
+  #learnFromOthers(): void {
+    if (this.#foreign.look() !== this.#metaSeen) this.#readMeta()
+  }
+
   #readMeta(): void {
     const seen = this.#foreign.seen
     const meta = this.#statements.meta.get()
@@ -130,6 +173,8 @@ function prepareStatements(sql: SqliteDatabase) {
     find: sql.prepare(`
       SELECT ${headColumnsSql}, r.body FROM hapax_record r WHERE r.id = ?`),
     meta: sql.prepare('SELECT clock_ms, CAST(min_reader AS REAL) AS min_reader FROM hapax_meta'),
+    insert: sql.prepare(insertSql),
+    endRun: sql.prepare(endRunSql),
     save: sql.prepare(upsertSql),
     saveClock: sql.prepare('UPDATE hapax_meta SET clock_ms = max(clock_ms, ?)'),
     tokenOf: sql.prepare('SELECT CAST(token AS REAL) AS token FROM hapax_record WHERE id = ?'),

@@ -1,5 +1,11 @@
 import { nameAndMessage } from '../../core/errors.ts'
-import { type IdempotencyRecord, type RecordPolicy, sinceMsOf } from '../../core/record.ts'
+import {
+  type CompletedRecord,
+  type IdempotencyRecord,
+  type RecordPolicy,
+  sinceMsOf,
+  type UnknownRecord,
+} from '../../core/record.ts'
 import { decodeSteps, encodeSteps } from '../encoding/steps.ts'
 import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from '../encoding/envelope.ts'
 import { type Fields, flag, integer, number, oneOf, string, text } from '../encoding/fields.ts'
@@ -34,10 +40,16 @@ export const columns = [
 
 type Column = (typeof columns)[number]
 
+const insertingSql = `
+  INSERT INTO hapax_record (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+  ON CONFLICT (id) DO`
+
+/** Writes nothing where there is a row, expired or not. */
+export const insertSql = `${insertingSql} NOTHING`
+
 /** Replaces the whole record but its position. Columns of newer schemas stay as they are. */
 export const upsertSql = `
-  INSERT INTO hapax_record (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
-  ON CONFLICT (id) DO UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`
+  ${insertingSql} UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`
 
 // node:sqlite throws where an integer is too large for a number, and a damaged row must still be listed.
 const integers = new Set<Column>(['format', 'token', 'attempt', 'takeover', 'failed'])
@@ -46,6 +58,31 @@ export const headColumnsSql = columns
   .filter((name) => name !== 'body')
   .map((name) => (integers.has(name) ? `CAST(r.${name} AS REAL) AS ${name}` : `r.${name}`))
   .join(', ')
+
+/**
+ * The end of a run without steps, by the holder of its latest token; writes nothing to any other row. What a claim wrote
+ * stands in the row.
+ */
+export const endRunSql = `
+  UPDATE hapax_record
+  SET state = ?, expires_at_ms = ?, since_ms = ?, failed = ?, response = ?, body = ?, lease_until_ms = NULL, takeover = 0
+  WHERE id = ? AND token = ? AND owner = ? AND expires_at_ms > ?
+    AND state = 'running' AND steps IS NULL AND format = ${recordFormat}`
+
+export function encodeEnd(record: CompletedRecord | UnknownRecord, nowMs: number): SqliteValue[] {
+  return [
+    record.state,
+    record.expiresAtMs,
+    sinceMsOf(record),
+    record.state === 'completed' && record.failed ? 1 : 0,
+    record.state === 'completed' ? encodeEnvelope(record.response) : null,
+    record.state === 'completed' ? encodeBody(record.response) : null,
+    encodeText(record.id),
+    record.token,
+    encodeText(record.owner),
+    nowMs,
+  ]
+}
 
 export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
   const { policy, label } = record

@@ -22,7 +22,7 @@ import { isBusy, storeError } from './errors.ts'
 import { ForeignChanges } from './foreign-changes.ts'
 import { inspectRecords } from './inspect.ts'
 import { Reaper } from './reaper.ts'
-import { Records } from './records.ts'
+import { type Found, Records } from './records.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /** The options as they are used, with durations in milliseconds. */
@@ -81,7 +81,7 @@ export class SqliteStore implements Store {
     // Most claims that are not the first need no write: a replay must not cost a wait for the disk. The read
     // decides nothing that is written: a claim that writes decides again inside its transaction.
     const answer = this.#answerWithoutWriting(request)
-    if (answer === undefined) return this.#write(() => this.#apply(this.#decideClaim(request)))
+    if (answer === undefined) return this.#write(() => this.#claim(request))
     await this.#durable(request.id)
     return answer
   }
@@ -96,10 +96,7 @@ export class SqliteStore implements Store {
 
   async complete(lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
     return this.#write(
-      () =>
-        this.#change<WriteResult>(lease.id, 'stale', (record, nowMs) =>
-          rules.complete(record, lease, outcome, nowMs),
-        ),
+      () => this.#complete(lease, outcome),
       outcome.kind === 'response' && outcome.response.kind === 'kept' ? outcome.response.body.byteLength : 0,
     )
   }
@@ -144,7 +141,9 @@ export class SqliteStore implements Store {
 
   #answerWithoutWriting(request: ClaimRequest): ClaimResult | undefined {
     try {
-      const { result, write } = this.#decideClaim(request)
+      const found = this.#records.findAny(request.id)
+      if (found === undefined) return undefined
+      const { result, write } = decideClaim(found, request)
       return write === undefined ? result : undefined
     } catch (error) {
       // A write waits for the lock, and then decides.
@@ -153,10 +152,20 @@ export class SqliteStore implements Store {
     }
   }
 
-  #decideClaim(request: ClaimRequest): rules.Transition<ClaimResult> {
-    const found = this.#records.find(request.id)
-    if (found.kind === 'unreadable') return { result: { kind: 'unreadable', reason: found.reason } }
-    return rules.claim(found.record, request, found.nowMs)
+  /** Inside a write transaction. Most keys that come here are new, so that is tried first. */
+  #claim(request: ClaimRequest): ClaimResult {
+    const { result, write } = rules.claim(undefined, request, this.#records.now())
+    if (write !== undefined && this.#records.insert(write)) return result
+    return this.#apply(decideClaim(this.#records.find(request.id), request))
+  }
+
+  /** Inside a write transaction. Most runs end while their record is as their claim left it, so that is tried first. */
+  #complete(lease: HeldLease, outcome: Outcome): WriteResult {
+    const end = rules.ended(lease, outcome, this.#records.now())
+    if (this.#records.endRun(end)) return 'written'
+    return this.#change<WriteResult>(lease.id, 'stale', (record, nowMs) =>
+      rules.complete(record, lease, outcome, nowMs),
+    )
   }
 
   /** Applies a rule inside a write transaction. A record that can't be read is never written over. */
@@ -228,4 +237,9 @@ export class SqliteStore implements Store {
     await this.#database.logSync?.close()
     this.#database.close()
   }
+}
+
+function decideClaim(found: Found, request: ClaimRequest): rules.Transition<ClaimResult> {
+  if (found.kind === 'unreadable') return { result: { kind: 'unreadable', reason: found.reason } }
+  return rules.claim(found.record, request, found.nowMs)
 }
