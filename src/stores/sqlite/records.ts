@@ -12,6 +12,7 @@ import {
   endRunSql,
   headColumnsSql,
   insertSql,
+  recordReader,
   upsertSql,
 } from './rows.ts'
 import { inWriteTransaction } from './transaction.ts'
@@ -69,8 +70,8 @@ export class Records {
 
   /** Undefined where there is no row, not even one that expired. */
   findAny(id: string): Found | undefined {
-    const row = this.#statements.find.get(encodeText(id))
-    if (!isFields(row)) return undefined
+    const row = this.#statements.find(encodeText(id))
+    if (row === undefined) return undefined
     const nowMs = this.now()
     const decoded = decodeRow(row)
     if (decoded.kind === 'record') return { kind: 'readable', record: decoded.record, nowMs }
@@ -170,8 +171,7 @@ export function isPast(expiresAtMs: unknown, nowMs: number): boolean {
 
 function prepareStatements(sql: SqliteDatabase) {
   return {
-    find: sql.prepare(`
-      SELECT ${headColumnsSql}, r.body FROM hapax_record r WHERE r.id = ?`),
+    find: recordReader(sql.prepare(`SELECT ${headColumnsSql}, r.body FROM hapax_record r WHERE r.id = ?`)),
     meta: sql.prepare('SELECT clock_ms, CAST(min_reader AS REAL) AS min_reader FROM hapax_meta'),
     insert: sql.prepare(insertSql),
     endRun: sql.prepare(endRunSql),

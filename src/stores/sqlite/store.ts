@@ -82,7 +82,8 @@ export class SqliteStore implements Store {
     // decides nothing that is written: a claim that writes decides again inside its transaction.
     const answer = this.#answerWithoutWriting(request)
     if (answer === undefined) return this.#write(() => this.#claim(request))
-    await this.#durable(request.id)
+    const synced = this.#synced(request.id)
+    if (synced !== undefined) await synced
     return answer
   }
 
@@ -194,7 +195,7 @@ export class SqliteStore implements Store {
     try {
       const result = work()
       this.#database.foreign.look()
-      await this.#durable()
+      await this.#synced()
       return result
     } catch (error) {
       if (!isBusy(error) || performance.now() >= giveUpMs) throw this.#explain(error)
@@ -204,15 +205,9 @@ export class SqliteStore implements Store {
     return this.#read(work, giveUpMs)
   }
 
-  /** To be awaited between reading and telling, begun in the turn in which was read. `id`: the record that was read, if it was one. */
-  async #durable(id?: string): Promise<void> {
-    const synced = this.#database.logSync?.seen(id)
-    if (synced === undefined) return
-    try {
-      await synced
-    } catch (error) {
-      throw this.#explain(error)
-    }
+  /** To be called in the turn in which was read; what it returns stands between reading and telling. `id`: the only record read. */
+  #synced(id?: string): Promise<void> | undefined {
+    return this.#database.logSync?.seen(id)
   }
 
   #notify(ids: Iterable<string>): void {
