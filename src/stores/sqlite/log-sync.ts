@@ -1,15 +1,6 @@
-import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs'
 import { IdempotencyError } from '../../core/errors.ts'
+import type { FileSync } from './file-sync.ts'
 import type { ForeignCommits } from './foreign-commits.ts'
-
-/** Two ways to bring to the disk what any process has written to a file. */
-export interface FileSync {
-  /** On another thread. */
-  aside(descriptor: number, done: (error: Error | null) => void): void
-  blocking(descriptor: number): void
-}
-
-export const fdatasyncs: FileSync = { aside: fdatasync, blocking: fdatasyncSync }
 
 /** Commits that were seen, by number. */
 interface Point {
@@ -24,47 +15,29 @@ interface Sync {
 }
 
 /**
- * So long may a sync wait for a thread of libuv's pool, which a program can keep busy with hashing passwords, before
- * this thread does it.
- */
-const patienceMs = 100
-
-/**
- * Makes the write-ahead log durable, on a thread of libuv's pool, where SQLite would block the event loop. The rule: **what was
- * committed after the last sync began, by whichever process, is told to nobody before another sync has returned.**
+ * Makes commits durable, for a connection with `synchronous = NORMAL`. The rule: **what was committed after the last sync of the
+ * log began, by whichever process, is told to nobody before another sync has returned.**
  *
- * Only for a connection with `synchronous = NORMAL`, which syncs all that a checkpoint needs (decisions/sqlite-syncs-its-log-aside.md).
+ * Why that keeps the promise of FULL: decisions/sqlite-syncs-its-log-itself.md.
  */
 export class LogSync {
   readonly #path: string
-  readonly #descriptor: number
-  readonly #fileSync: FileSync
+  readonly #file: FileSync
   readonly #foreign: ForeignCommits
   /** The transactions of our own that changed something. */
   #ownCommits = 0
-  /** What the last of them changed. No other is under way before it is on the disk. */
+  /** What the last of them changed. No other begins before it is on the disk. */
   #ownIds: ReadonlySet<string> = new Set()
-  #synced: Point
+  #synced: Point = { own: -1, foreign: -1 }
   #running: Sync | undefined
   #next: Promise<void> | undefined
-  #underWay = 0
-  #onIdle: (() => void) | undefined
   #failure: IdempotencyError | undefined
 
-  /** Blocks until the log is on the disk: a process may have died between a commit and its sync. */
-  constructor(path: string, foreign: ForeignCommits, fileSync: FileSync) {
+  /** What the log holds already counts as not synced: a process may have died between a commit and its sync. */
+  constructor(path: string, file: FileSync, foreign: ForeignCommits) {
     this.#path = path
+    this.#file = file
     this.#foreign = foreign
-    this.#fileSync = fileSync
-    // To close it frees no lock of SQLite's: those lie on the other two files.
-    this.#descriptor = openSync(path, 'r+')
-    this.#synced = this.#here()
-    try {
-      fileSync.blocking(this.#descriptor)
-    } catch (error) {
-      closeSync(this.#descriptor)
-      throw this.#fail(error)
-    }
   }
 
   /** Why nothing more may be told: a sync has failed. */
@@ -93,13 +66,8 @@ export class LogSync {
     return this.#until({ own: isOwn ? this.#ownCommits : 0, foreign: this.#foreign.seen })
   }
 
-  async close(): Promise<void> {
-    if (this.#underWay > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve
-      })
-    }
-    closeSync(this.#descriptor)
+  close(): Promise<void> {
+    return this.#file.close()
   }
 
   #until(point: Point): Promise<void> | undefined {
@@ -107,6 +75,7 @@ export class LogSync {
     if (includes(this.#synced, point)) return undefined
     if (this.#running === undefined) return this.#begin()
     if (includes(this.#running.point, point)) return this.#running.done
+    // It may have begun before the commit.
     this.#next ??= this.#running.done.then(() => {
       this.#next = undefined
       return this.#begin()
@@ -114,47 +83,29 @@ export class LogSync {
     return this.#next
   }
 
-  #begin(): Promise<void> {
-    const point = this.#here()
-    const done = this.#sync().then(
+  #begin(): Promise<void> | undefined {
+    const point = { own: this.#ownCommits, foreign: this.#foreign.seen }
+    let syncing: Promise<void> | undefined
+    try {
+      syncing = this.#file.sync()
+    } catch (error) {
+      return Promise.reject(this.#fail(error))
+    }
+    if (syncing === undefined) {
+      this.#synced = point
+      return undefined
+    }
+    const done = syncing.then(
       () => {
         this.#running = undefined
         this.#synced = point
       },
       (error: unknown) => {
-        this.#running = undefined
         throw this.#fail(error)
       },
     )
     this.#running = { point, done }
     return done
-  }
-
-  /** All that was seen so far. */
-  #here(): Point {
-    return { own: this.#ownCommits, foreign: this.#foreign.seen }
-  }
-
-  #sync(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const hurry = setTimeout(() => {
-        try {
-          this.#fileSync.blocking(this.#descriptor)
-          resolve()
-        } catch (error) {
-          reject(error)
-        }
-      }, patienceMs)
-      this.#underWay += 1
-      this.#fileSync.aside(this.#descriptor, (error) => {
-        clearTimeout(hurry)
-        this.#underWay -= 1
-        if (this.#underWay === 0) this.#onIdle?.()
-        if (error === null) return resolve()
-        // Counts where this thread was faster, too: the kernel tells each error once.
-        reject(this.#fail(error))
-      })
-    })
   }
 
   /**
