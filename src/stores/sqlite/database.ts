@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { IdempotencyError, invalidOption } from '../../core/errors.ts'
 import { type DatabaseFile, isBusy, storeError } from './errors.ts'
 import { isFields, string } from '../encoding/fields.ts'
-import { fdatasyncs, FileSync, type SyncCalls } from './file-sync.ts'
+import { fdatasyncs, FileSync, type Syncing } from './file-sync.ts'
 import { ForeignCommits } from './foreign-commits.ts'
 import { openWithNode, type SqliteDatabase } from './handle.ts'
 import { LogSync } from './log-sync.ts'
@@ -23,14 +23,14 @@ export interface OpenSettings {
   /** How long to wait for locks, by blocking. */
   readonly lockBoundMs: number
   /** How the log of a file that is opened here is synced. Undefined: by SQLite. */
-  readonly syncCalls?: SyncCalls | undefined
+  readonly syncing?: Syncing | undefined
 }
 
 /**
  * On Linux alone: there one descriptor syncs what all processes wrote, as we could test. On Windows a descriptor that is open
  * would also keep SQLite from making its log anew.
  */
-const usualCalls = process.platform === 'linux' ? fdatasyncs : undefined
+const usualSyncing = process.platform === 'linux' ? fdatasyncs : undefined
 
 /**
  * Opens and prepares a database; blocks while another process does the same.
@@ -39,9 +39,9 @@ const usualCalls = process.platform === 'linux' ? fdatasyncs : undefined
  */
 export function openDatabase(
   target: string | SqliteDatabase,
-  { lockBoundMs, syncCalls = usualCalls }: OpenSettings,
+  { lockBoundMs, syncing = usualSyncing }: OpenSettings,
 ): OpenDatabase {
-  if (typeof target === 'string') return openFile(target, { lockBoundMs, syncCalls })
+  if (typeof target === 'string') return openFile(target, { lockBoundMs, syncing })
   if (!isDatabase(target)) {
     throw invalidOption('pathOrDatabase', 'the path of a file, or an open SQLite database', target)
   }
@@ -57,14 +57,14 @@ const maxLogBytes = 64 * 1024 * 1024
 /** A page that changes often is copied to the database once for all its changes in the log. SQLite's own number is 1000. */
 const pagesPerCheckpoint = 4_000
 
-function openFile(path: string, { lockBoundMs, syncCalls }: OpenSettings): OpenDatabase {
+function openFile(path: string, { lockBoundMs, syncing }: OpenSettings): OpenDatabase {
   if (path === '') throw invalidOption('pathOrDatabase', 'the path of a file', path)
   const file = path === ':memory:' ? undefined : resolve(path)
   const sql = explained(file, () => openWithNode(file ?? path))
   try {
     explained(file, () => prepareDatabase(sql, file, lockBoundMs))
     const foreign = new ForeignCommits(sql)
-    const logSync = syncCalls && explained(file, () => takeOverSyncs(sql, foreign, syncCalls))
+    const logSync = syncing && explained(file, () => takeOverSyncs(sql, foreign, syncing))
     return { sql, file, foreign, logSync, close: () => explained(file, () => sql.close()) }
   } catch (error) {
     sql.close()
@@ -73,12 +73,12 @@ function openFile(path: string, { lockBoundMs, syncCalls }: OpenSettings): OpenD
 }
 
 /** Takes the syncs of commits over from SQLite; those of checkpoints stay with it. */
-function takeOverSyncs(sql: SqliteDatabase, foreign: ForeignCommits, calls: SyncCalls): LogSync | undefined {
+function takeOverSyncs(sql: SqliteDatabase, foreign: ForeignCommits, syncing: Syncing): LogSync | undefined {
   const file = fileOf(sql)
   if (file === undefined) return undefined
   // As SQLite names it: beside the file that a symbolic link points at.
   const log = `${file}-wal`
-  const logSync = new LogSync(log, new FileSync(log, calls), foreign)
+  const logSync = new LogSync(log, new FileSync(log, syncing), foreign)
   sql.exec('PRAGMA synchronous = NORMAL')
   return logSync
 }

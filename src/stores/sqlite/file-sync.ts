@@ -1,27 +1,33 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs'
 
-/** Bring to the disk whatever any process has written to a file. */
-export interface SyncCalls {
+/** How whatever any process has written to a file is brought to the disk. */
+export interface Syncing {
   /** Blocks this thread. */
   blocking(descriptor: number): void
   /** On a thread of libuv's pool. */
   aside(descriptor: number, done: (error: Error | null) => void): void
+  /** Up to here, to hand a sync to another thread and back costs more than it frees. */
+  readonly fastMs: number
+  /** For how long syncs go aside after a slow one. */
+  readonly asideForMs: number
+  /** A program can keep libuv's pool busy, with hashing passwords for example. No sync waits for it for longer. */
+  readonly patienceMs: number
 }
 
-export const fdatasyncs: SyncCalls = { blocking: fdatasyncSync, aside: fdatasync }
-
-/** Below that, to hand a sync to another thread and back costs more than it frees. */
-const fastMs = 0.5
-const asideForMs = 1_000
-/** A program can keep libuv's pool busy, with hashing passwords for example. No sync waits for it for longer. */
-const patienceMs = 100
+export const fdatasyncs: Syncing = {
+  blocking: fdatasyncSync,
+  aside: fdatasync,
+  fastMs: 1,
+  asideForMs: 1_000,
+  patienceMs: 100,
+}
 
 /**
- * Syncs one file: on this thread as long as that takes less than half a millisecond, and after a sync that took longer, on
+ * Syncs one file: on this thread as long as that takes less than a millisecond, and after a sync that took longer, on
  * another thread for a second, so that a slow disk does not slow the event loop.
  */
 export class FileSync {
-  readonly #calls: SyncCalls
+  readonly #syncing: Syncing
   /** One for each thread: the kernel tells an error once to each descriptor, and both threads may sync at a time. */
   readonly #here: number
   readonly #there: number
@@ -29,8 +35,8 @@ export class FileSync {
   #underWay = 0
   #onIdle: (() => void) | undefined
 
-  constructor(path: string, calls: SyncCalls) {
-    this.#calls = calls
+  constructor(path: string, syncing: Syncing) {
+    this.#syncing = syncing
     this.#here = openSync(path, 'r+')
     this.#there = openSync(path, 'r+')
   }
@@ -39,9 +45,9 @@ export class FileSync {
   sync(): Promise<void> | undefined {
     const nowMs = performance.now()
     if (nowMs < this.#asideUntilMs) return this.#aside()
-    this.#calls.blocking(this.#here)
+    this.#syncing.blocking(this.#here)
     const endMs = performance.now()
-    if (endMs - nowMs > fastMs) this.#asideUntilMs = endMs + asideForMs
+    if (endMs - nowMs > this.#syncing.fastMs) this.#asideUntilMs = endMs + this.#syncing.asideForMs
     return undefined
   }
 
@@ -60,14 +66,14 @@ export class FileSync {
     return new Promise((resolve, reject) => {
       const hurry = setTimeout(() => {
         try {
-          this.#calls.blocking(this.#here)
+          this.#syncing.blocking(this.#here)
           resolve()
         } catch (error) {
           reject(error)
         }
-      }, patienceMs)
+      }, this.#syncing.patienceMs)
       this.#underWay += 1
-      this.#calls.aside(this.#there, (error) => {
+      this.#syncing.aside(this.#there, (error) => {
         clearTimeout(hurry)
         this.#underWay -= 1
         if (this.#underWay === 0) this.#onIdle?.()
