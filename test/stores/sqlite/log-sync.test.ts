@@ -155,6 +155,36 @@ test('a sync that began before another process committed does not cover it', asy
   await claiming
 })
 
+test('nor does a transaction that wrote nothing tell what it read of it', async () => {
+  const [theirs, ours] = [new SlowDisk(), new SlowDisk()]
+  const [them, us] = [await openOn(theirs), await openOn(ours)]
+  const claiming = mustClaim(them, 'k')
+  await theirs.letGo()
+  const lease = await claiming
+  const completing = them.complete(lease, answer('answer'))
+  await vi.waitFor(() => expect(theirs.held).toBe(1))
+  const again = us.complete(lease, answer('answer'))
+  expect(await isOpen(again)).toBe(true)
+  await ours.letGo()
+  expect(await again).toBe('written')
+  await theirs.letGo()
+  await completing
+})
+
+test('what was asked before a sync failed is refused too', async () => {
+  const disk = new SlowDisk()
+  const store = await openOn(disk)
+  const claiming = store.claim(requestFor('a'))
+  await vi.waitFor(() => expect(disk.held).toBe(1))
+  const asked = store.claim(requestFor('b'))
+  const settled = Promise.allSettled([claiming, asked])
+  await disk.fail(broken)
+  expect(await settled).toMatchObject([
+    { reason: { code: 'store-failed' } },
+    { reason: { code: 'store-failed' } },
+  ])
+})
+
 test('what was committed before the store was opened is told after a sync: its process may have died before', async () => {
   const them = await openOn(fdatasyncs)
   await record(them, 'k', 'answer')
@@ -201,6 +231,8 @@ test.each([
   await expect(store.complete(lease, answer('answer'))).rejects.toMatchObject(refused)
   await expect(store.inspect?.get('first of 1')).rejects.toMatchObject(refused)
   const reopened = await openOn(fdatasyncs)
+  await expect(store.claim(requestFor('after'))).rejects.toMatchObject(refused)
+  await mustClaim(reopened, 'after')
   await record(reopened, 'later', 'answer')
   if (disk.held > 0) await disk.letGo()
 })
