@@ -185,6 +185,22 @@ test('what was asked before a sync failed is refused too', async () => {
   ])
 })
 
+test('nor does a sync that succeeds afterwards count', async () => {
+  let syncs = 0
+  const store = await openOn({
+    ...fdatasyncs,
+    fastMs: Infinity,
+    blocking: () => {
+      syncs += 1
+      if (syncs === 2) throw broken
+    },
+  })
+  // More than one transaction takes.
+  const claims = Array.from({ length: 300 }, (_, index) => store.claim(requestFor(`k${index}`)))
+  const results = await Promise.allSettled(claims)
+  expect(results.every(({ status }) => status === 'rejected')).toBe(true)
+})
+
 test('what was committed before the store was opened is told after a sync: its process may have died before', async () => {
   const them = await openOn(fdatasyncs)
   await record(them, 'k', 'answer')
