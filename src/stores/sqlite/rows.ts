@@ -97,36 +97,34 @@ function fieldsOf(row: readonly unknown[]): Record<Column, unknown> {
   }
 }
 
+/** What stays as it is when a run ends. */
+const lasting: ReadonlySet<Column> = new Set(['id', 'format', 'owner', 'token'])
+const ending = columns.filter((name) => !lasting.has(name))
+
 /**
- * The end of a run without steps, by the holder of its latest token; writes nothing to any other row. What a claim wrote
- * stands in the row.
+ * The end of a run without steps, by the holder of its latest token; writes nothing to any other row. To set `id` again, too,
+ * would cost a change of its index.
  */
 export const endRunSql = `
-  UPDATE hapax_record
-  SET state = ?, expires_at_ms = ?, since_ms = ?, failed = ?, response = ?, body = ?, lease_until_ms = NULL, takeover = 0
+  UPDATE hapax_record SET ${ending.map((name) => `${name} = ?`).join(', ')}
   WHERE id = ? AND token = ? AND owner = ? AND expires_at_ms > ?
     AND state = 'running' AND steps IS NULL AND format = ${recordFormat}`
 
 export function encodeEnd(record: CompletedRecord | UnknownRecord, nowMs: number): SqliteValue[] {
-  return [
-    record.state,
-    record.expiresAtMs,
-    sinceMsOf(record),
-    record.state === 'completed' && record.failed ? 1 : 0,
-    record.state === 'completed' ? encodeEnvelope(record.response) : null,
-    record.state === 'completed' ? encodeBody(record.response) : null,
-    encodeText(record.id),
-    record.token,
-    encodeText(record.owner),
-    nowMs,
-  ]
+  const values = valuesOf(record)
+  return [...ending.map((name) => values[name]), values.id, values.token, values.owner, nowMs]
 }
 
 export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
+  const values = valuesOf(record)
+  return columns.map((name) => values[name])
+}
+
+function valuesOf(record: IdempotencyRecord): Record<Column, SqliteValue> {
   const { policy, label } = record
   const response = record.state === 'completed' ? record.response : undefined
   const steps = record.fingerprint === null ? undefined : record.steps
-  const values: Record<Column, SqliteValue> = {
+  return {
     id: encodeText(record.id),
     format: recordFormat,
     state: record.state,
@@ -147,7 +145,6 @@ export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
     response: response === undefined ? null : encodeEnvelope(response),
     body: response === undefined ? null : encodeBody(response),
   }
-  return columns.map((name) => values[name])
 }
 
 /**
