@@ -91,9 +91,9 @@ export class Records {
     return this.#wroteOne(record.id, this.#statements.insert.run(...encodeRecord(record)))
   }
 
-  /** False, and nothing is written: this is not how the run of an unexpired record without steps ends. */
+  /** False, and nothing is written: no run without steps holds this token. */
   endRun(record: CompletedRecord | UnknownRecord): boolean {
-    return this.#wroteOne(record.id, this.#statements.endRun.run(...encodeEnd(record, this.now())))
+    return this.#wroteOne(record.id, this.#statements.endRun.run(...encodeEnd(record)))
   }
 
   save(record: IdempotencyRecord): void {

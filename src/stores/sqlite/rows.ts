@@ -107,12 +107,12 @@ const ending = columns.filter((name) => !lasting.has(name))
  */
 export const endRunSql = `
   UPDATE hapax_record SET ${ending.map((name) => `${name} = ?`).join(', ')}
-  WHERE id = ? AND token = ? AND owner = ? AND expires_at_ms > ?
-    AND state = 'running' AND steps IS NULL AND format = ${recordFormat}`
+  WHERE id = ? AND token = ? AND owner = ? AND state = 'running' AND steps IS NULL
+    AND format = ${recordFormat}`
 
-export function encodeEnd(record: CompletedRecord | UnknownRecord, nowMs: number): SqliteValue[] {
+export function encodeEnd(record: CompletedRecord | UnknownRecord): SqliteValue[] {
   const values = valuesOf(record)
-  return [...ending.map((name) => values[name]), values.id, values.token, values.owner, nowMs]
+  return [...ending.map((name) => values[name]), values.id, values.token, values.owner]
 }
 
 export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
