@@ -8,8 +8,8 @@ export interface Syncing {
   aside(descriptor: number, done: (error: Error | null) => void): void
   /** Up to here, to hand a sync to another thread and back costs more than it frees. */
   readonly fastMs: number
-  /** For how long syncs go aside after a slow one. */
-  readonly asideForMs: number
+  /** For how many times as long as a slow one took syncs go aside. */
+  readonly asideFactor: number
   /** A program can keep libuv's pool busy, with hashing passwords for example. No sync waits for it for longer. */
   readonly patienceMs: number
 }
@@ -18,13 +18,13 @@ export const fdatasyncs: Syncing = {
   blocking: fdatasyncSync,
   aside: fdatasync,
   fastMs: 1,
-  asideForMs: 1_000,
+  asideFactor: 100,
   patienceMs: 100,
 }
 
 /**
  * Syncs one file: on this thread as long as that takes less than a millisecond, and after a sync that took longer, on
- * another thread for a second, so that a slow disk does not slow the event loop.
+ * another thread for a hundred times as long, so that a slow disk takes a hundredth of the event loop's time.
  */
 export class FileSync {
   readonly #syncing: Syncing
@@ -47,7 +47,8 @@ export class FileSync {
     if (nowMs < this.#asideUntilMs) return this.#aside()
     this.#syncing.blocking(this.#here)
     const endMs = performance.now()
-    if (endMs - nowMs > this.#syncing.fastMs) this.#asideUntilMs = endMs + this.#syncing.asideForMs
+    const tookMs = endMs - nowMs
+    if (tookMs > this.#syncing.fastMs) this.#asideUntilMs = endMs + tookMs * this.#syncing.asideFactor
     return undefined
   }
 

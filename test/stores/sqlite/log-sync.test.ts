@@ -27,7 +27,7 @@ afterEach(async () => {
 /** A disk whose syncs return when they are let. */
 class SlowDisk implements Syncing {
   readonly fastMs = -1
-  readonly asideForMs = Infinity
+  readonly asideFactor = Infinity
   readonly patienceMs: number
   readonly #held: Array<(error?: Error) => void> = []
   blockings = 0
