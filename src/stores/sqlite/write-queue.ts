@@ -32,7 +32,7 @@ const longestPauseMs = 25
 const longestGatheringMs = 2
 
 /**
- * Group commit: operations that arrive in the same turn of the event loop share one transaction, and so one
+ * Group commit: operations that arrive in the same turns of the event loop share one transaction, and so one
  * wait for the disk. The longer that takes, the more operations gather for the next transaction: it begins when the
  * one before is on the disk.
  *
