@@ -32,6 +32,8 @@ export class FileSync {
   readonly #here: number
   readonly #there: number
   #asideUntilMs = 0
+  /** Of a sync that nobody waited for any more. It may have been about what came after it, and the kernel tells it once. */
+  #failure: Error | undefined
   #underWay = 0
   #onIdle: (() => void) | undefined
 
@@ -43,6 +45,7 @@ export class FileSync {
 
   /** Resolves when all that was written before the call is on the disk; undefined: it is already. Throws or rejects if it failed. */
   sync(): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure
     const nowMs = performance.now()
     if (nowMs < this.#asideUntilMs) return this.#aside()
     this.#syncing.blocking(this.#here)
@@ -78,8 +81,9 @@ export class FileSync {
         clearTimeout(hurry)
         this.#underWay -= 1
         if (this.#underWay === 0) this.#onIdle?.()
-        if (error === null) resolve()
-        else reject(error)
+        this.#failure ??= error ?? undefined
+        if (this.#failure === undefined) resolve()
+        else reject(this.#failure)
       })
     })
   }

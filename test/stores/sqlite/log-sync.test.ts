@@ -262,6 +262,25 @@ test('a sync that waits too long for a thread is done on this one', async () => 
   await disk.letGo()
 })
 
+test('a sync that fails after nobody waited for it any more is no less a failure', async () => {
+  const disk = new SlowDisk(20)
+  const store = await openOn(disk)
+  await mustClaim(store, 'k')
+  await disk.fail(broken)
+  await expect(store.claim(requestFor('next'))).rejects.toMatchObject({ code: 'store-failed', cause: broken })
+})
+
+test('nor does a sync count that began before the failure of another was told', async () => {
+  const disk = new SlowDisk(200)
+  const store = await openOn(disk)
+  await mustClaim(store, 'k')
+  const next = store.claim(requestFor('next'))
+  await vi.waitFor(() => expect(disk.held).toBe(2))
+  await disk.fail(broken)
+  await disk.letGo()
+  await expect(next).rejects.toMatchObject({ code: 'store-failed', cause: broken })
+})
+
 test('a disk that is fast is synced on this thread, for each commit once', async () => {
   let blockings = 0
   const store = await openOn({
