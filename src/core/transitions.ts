@@ -244,8 +244,8 @@ function withLease(record: RunningRecord, leaseMs: number, nowMs: number): Runni
   return { ...record, leaseUntilMs, expiresAtMs: leaseUntilMs + record.policy.retainUnknownMs }
 }
 
-/** Steps outlive whatever may run again. */
-function ended(
+/** The record of a run that ended while its holder was the last to claim. Steps outlive whatever may run again. */
+export function ended(
   lease: HeldLease,
   outcome: Outcome,
   nowMs: number,

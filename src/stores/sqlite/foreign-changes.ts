@@ -1,26 +1,26 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Watchers } from '../embedded/watchers.ts'
 
-/** How the database is asked for changes. All may throw, as where it is locked. */
+/** How the database is asked for changes. */
 export interface ChangeSource {
   /** A number that differs after another connection has committed. */
-  dataVersion(): unknown
-  /** A text that differs after the record has changed. */
+  seen(): number
+  /** A text that differs after the record has changed. Throws where the database is locked. */
   stamp(id: string): unknown
 }
 
 const pollMs = 25
 
 /**
- * Tells watchers of changes that other processes made. SQLite can't call us, but it can be asked, for about
- * a microsecond, whether anybody else has written: asked on one timer, only while something is watched.
+ * Tells watchers of changes that other processes made. SQLite is asked whether anybody else has written, on one timer, only
+ * while something is watched.
  */
 export class ForeignChanges {
   readonly #clock: Clock
   readonly #source: ChangeSource
   readonly #watchers: Watchers
   readonly #stamps = new Map<string, unknown>()
-  #dataVersion: unknown
+  #seen: number | undefined
   #timer: Timer | undefined
 
   constructor(clock: Clock, source: ChangeSource, watchers: Watchers) {
@@ -32,7 +32,7 @@ export class ForeignChanges {
   /** To be called before the first listener of `id` is added: later changes are told. */
   begin(id: string): void {
     if (this.#timer === undefined) {
-      this.#dataVersion = this.#source.dataVersion()
+      this.#seen = this.#source.seen()
       this.#arm(pollMs)
     }
     if (!this.#stamps.has(id)) this.#stamps.set(id, this.#source.stamp(id))
@@ -67,14 +67,14 @@ export class ForeignChanges {
   }
 
   #compare(): void {
-    const dataVersion = this.#source.dataVersion()
-    if (dataVersion === this.#dataVersion) return
+    const seen = this.#source.seen()
+    if (seen === this.#seen) return
     for (const [id, known] of this.#stamps) {
       const stamp = this.#source.stamp(id)
       if (stamp === known) continue
       this.#stamps.set(id, stamp)
       this.#watchers.notify(id)
     }
-    this.#dataVersion = dataVersion
+    this.#seen = seen
   }
 }

@@ -13,6 +13,8 @@ export interface SqliteStatement {
   run(...parameters: SqliteValue[]): unknown
   get(...parameters: SqliteValue[]): unknown
   all(...parameters: SqliteValue[]): unknown[]
+  /** Of newer versions of node:sqlite: rows are arrays. */
+  setReturnArrays?(enabled: boolean): void
 }
 
 export type SqliteValue = string | number | null | Uint8Array

@@ -1,9 +1,20 @@
-import type { IdempotencyRecord } from '../../core/record.ts'
+import type { CompletedRecord, IdempotencyRecord, UnknownRecord } from '../../core/record.ts'
 import type { ForwardClock } from '../embedded/forward-clock.ts'
 import { type Fields, integer, isFields, number } from '../encoding/fields.ts'
+import type { ForeignCommits } from './foreign-commits.ts'
 import type { SqliteDatabase } from './handle.ts'
 import { requireReader } from './migrate.ts'
-import { decodeRow, encodeRecord, encodeText, headColumnsSql, upsertSql } from './rows.ts'
+import {
+  decodeRow,
+  encodeEnd,
+  encodeRecord,
+  encodeText,
+  endRunSql,
+  headColumnsSql,
+  insertSql,
+  recordReader,
+  upsertSql,
+} from './rows.ts'
 import { inWriteTransaction } from './transaction.ts'
 
 /** What lies under an id at a time of the store's clock. Expired records are absent but for their token. */
@@ -19,12 +30,18 @@ export class Records {
   readonly #sql: SqliteDatabase
   readonly #clock: ForwardClock
   readonly #statements: ReturnType<typeof prepareStatements>
+  readonly #foreign: ForeignCommits
+  /** Foreign commits that had been seen when the meta row was read. */
+  #metaSeen: number | undefined
+  #storedMs = 0
   #changed = new Set<string>()
   #wrote = false
+  #inTransaction = false
 
-  constructor(sql: SqliteDatabase, clock: ForwardClock) {
+  constructor(sql: SqliteDatabase, clock: ForwardClock, foreign: ForeignCommits) {
     this.#sql = sql
     this.#clock = clock
+    this.#foreign = foreign
     this.#statements = prepareStatements(sql)
   }
 
@@ -34,7 +51,13 @@ export class Records {
     inWriteTransaction(this.#sql, () => {
       this.#changed = changed
       this.#wrote = false
-      work()
+      this.#learnFromOthers()
+      this.#inTransaction = true
+      try {
+        work()
+      } finally {
+        this.#inTransaction = false
+      }
       // What was given a token or had expired by now must stay so, whatever the clocks do later.
       if (this.#wrote) this.#statements.saveClock.run(this.#clock.now())
     })
@@ -42,10 +65,14 @@ export class Records {
   }
 
   find(id: string): Found {
-    const row = this.#statements.find.get(encodeText(id))
-    const nowMs = this.#timeOf(row)
-    // The join gives one row in any case: without a record, its columns are null.
-    if (!isFields(row) || row['id'] === null) return { kind: 'readable', record: undefined, nowMs }
+    return this.findAny(id) ?? { kind: 'readable', record: undefined, nowMs: this.now() }
+  }
+
+  /** Undefined where there is no row, not even one that expired. */
+  findAny(id: string): Found | undefined {
+    const row = this.#statements.find(encodeText(id))
+    if (row === undefined) return undefined
+    const nowMs = this.now()
     const decoded = decodeRow(row)
     if (decoded.kind === 'record') return { kind: 'readable', record: decoded.record, nowMs }
     if (!isPast(row['expires_at_ms'], nowMs)) return { ...decoded, nowMs }
@@ -53,8 +80,20 @@ export class Records {
     return { kind: 'readable', record: undefined, nowMs: this.#clock.now() }
   }
 
+  /** Outside a transaction: looks for foreign commits, and is to be called after what is judged by the time was read. */
   now(): number {
-    return this.#timeOf(this.#statements.meta.get())
+    if (!this.#inTransaction) this.#learnFromOthers()
+    return this.#clock.now(this.#storedMs)
+  }
+
+  /** False, and nothing is written: there is a row already, expired or not. */
+  insert(record: IdempotencyRecord): boolean {
+    return this.#wroteOne(record.id, this.#statements.insert.run(...encodeRecord(record)))
+  }
+
+  /** False, and nothing is written: no run without steps holds this token. */
+  endRun(record: CompletedRecord | UnknownRecord): boolean {
+    return this.#wroteOne(record.id, this.#statements.endRun.run(...encodeEnd(record)))
   }
 
   save(record: IdempotencyRecord): void {
@@ -95,10 +134,28 @@ export class Records {
     return isFields(row) ? row['stamp'] : undefined
   }
 
-  #timeOf(meta: unknown): number {
+  #wroteOne(id: string, result: unknown): boolean {
+    // Where a driver does not tell, the caller looks, and finds what it would have written.
+    if (isFields(result) && Number(result['changes']) === 0) return false
+    this.#wrote = true
+    this.#changed.add(id)
+    return isFields(result) && Number(result['changes']) === 1
+  }
+
+  /** Only others make the stored time later than the clock here, or shut this release out. */
+  #learnFromOthers(): void {
+    if (this.#foreign.look() !== this.#metaSeen) this.#readMeta()
+  }
+
+  #readMeta(): void {
+    const seen = this.#foreign.seen
+    const meta = this.#statements.meta.get()
     if (!isFields(meta)) throw new Error('its table hapax_meta is empty')
     requireReader(integer(meta, 'min_reader'))
-    return this.#clock.now(number(meta, 'clock_ms'))
+    this.#storedMs = number(meta, 'clock_ms')
+    this.#metaSeen = seen
+    // What that row tells may have been committed after the look.
+    this.#foreign.look()
   }
 
   /** A damaged token is none: it must not keep its row from being deleted. */
@@ -114,10 +171,10 @@ export function isPast(expiresAtMs: unknown, nowMs: number): boolean {
 
 function prepareStatements(sql: SqliteDatabase) {
   return {
-    find: sql.prepare(`
-      SELECT m.clock_ms, CAST(m.min_reader AS REAL) AS min_reader, ${headColumnsSql}, r.body
-      FROM hapax_meta m LEFT JOIN hapax_record r ON r.id = ?`),
+    find: recordReader(sql.prepare(`SELECT ${headColumnsSql}, r.body FROM hapax_record r WHERE r.id = ?`)),
     meta: sql.prepare('SELECT clock_ms, CAST(min_reader AS REAL) AS min_reader FROM hapax_meta'),
+    insert: sql.prepare(insertSql),
+    endRun: sql.prepare(endRunSql),
     save: sql.prepare(upsertSql),
     saveClock: sql.prepare('UPDATE hapax_meta SET clock_ms = max(clock_ms, ?)'),
     tokenOf: sql.prepare('SELECT CAST(token AS REAL) AS token FROM hapax_record WHERE id = ?'),

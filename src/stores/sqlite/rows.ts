@@ -1,10 +1,16 @@
 import { nameAndMessage } from '../../core/errors.ts'
-import { type IdempotencyRecord, type RecordPolicy, sinceMsOf } from '../../core/record.ts'
+import {
+  type CompletedRecord,
+  type IdempotencyRecord,
+  type RecordPolicy,
+  sinceMsOf,
+  type UnknownRecord,
+} from '../../core/record.ts'
 import { decodeSteps, encodeSteps } from '../encoding/steps.ts'
 import { decodeLabel, decodeResponse, encodeBody, encodeEnvelope, encodeLabel } from '../encoding/envelope.ts'
-import { type Fields, flag, integer, number, oneOf, string, text } from '../encoding/fields.ts'
+import { type Fields, flag, integer, isFields, number, oneOf, string, text } from '../encoding/fields.ts'
 import { recordOf, recoveryModes } from '../encoding/record-states.ts'
-import type { SqliteValue } from './handle.ts'
+import type { SqliteStatement, SqliteValue } from './handle.ts'
 
 /** The format that this release writes, and the newest that it reads. */
 const recordFormat = 1
@@ -34,10 +40,16 @@ export const columns = [
 
 type Column = (typeof columns)[number]
 
+const insertingSql = `
+  INSERT INTO hapax_record (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+  ON CONFLICT (id) DO`
+
+/** Writes nothing where there is a row, expired or not. */
+export const insertSql = `${insertingSql} NOTHING`
+
 /** Replaces the whole record but its position. Columns of newer schemas stay as they are. */
 export const upsertSql = `
-  INSERT INTO hapax_record (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
-  ON CONFLICT (id) DO UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`
+  ${insertingSql} UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`
 
 // node:sqlite throws where an integer is too large for a number, and a damaged row must still be listed.
 const integers = new Set<Column>(['format', 'token', 'attempt', 'takeover', 'failed'])
@@ -47,11 +59,72 @@ export const headColumnsSql = columns
   .map((name) => (integers.has(name) ? `CAST(r.${name} AS REAL) AS ${name}` : `r.${name}`))
   .join(', ')
 
+/**
+ * Reads rows whose columns are {@link columns}. Objects that a driver makes are looked up by name at every use; those made here
+ * are not, which takes a fifth off what a replay costs the store.
+ */
+export function recordReader(statement: SqliteStatement): (parameter: SqliteValue) => Fields | undefined {
+  statement.setReturnArrays?.(true)
+  return (parameter) => {
+    const row = statement.get(parameter)
+    if (Array.isArray(row)) return fieldsOf(row)
+    return isFields(row) ? row : undefined
+  }
+}
+
+/** In the order of {@link columns}. */
+function fieldsOf(row: readonly unknown[]): Record<Column, unknown> {
+  return {
+    id: row[0],
+    format: row[1],
+    state: row[2],
+    owner: row[3],
+    token: row[4],
+    attempt: row[5],
+    expires_at_ms: row[6],
+    recovery: row[7],
+    retain_ms: row[8],
+    retain_unknown_ms: row[9],
+    fingerprint: row[10],
+    since_ms: row[11],
+    lease_until_ms: row[12],
+    takeover: row[13],
+    failed: row[14],
+    label: row[15],
+    steps: row[16],
+    response: row[17],
+    body: row[18],
+  }
+}
+
+/** What stays as it is when a run ends. */
+const lasting: ReadonlySet<Column> = new Set(['id', 'format', 'owner', 'token'])
+const ending = columns.filter((name) => !lasting.has(name))
+
+/**
+ * The end of a run without steps, by the holder of its latest token; writes nothing to any other row. To set `id` again, too,
+ * would cost a change of its index.
+ */
+export const endRunSql = `
+  UPDATE hapax_record SET ${ending.map((name) => `${name} = ?`).join(', ')}
+  WHERE id = ? AND token = ? AND owner = ? AND state = 'running' AND steps IS NULL
+    AND format = ${recordFormat}`
+
+export function encodeEnd(record: CompletedRecord | UnknownRecord): SqliteValue[] {
+  const values = valuesOf(record)
+  return [...ending.map((name) => values[name]), values.id, values.token, values.owner]
+}
+
 export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
+  const values = valuesOf(record)
+  return columns.map((name) => values[name])
+}
+
+function valuesOf(record: IdempotencyRecord): Record<Column, SqliteValue> {
   const { policy, label } = record
   const response = record.state === 'completed' ? record.response : undefined
   const steps = record.fingerprint === null ? undefined : record.steps
-  const values: Record<Column, SqliteValue> = {
+  return {
     id: encodeText(record.id),
     format: recordFormat,
     state: record.state,
@@ -72,7 +145,6 @@ export function encodeRecord(record: IdempotencyRecord): SqliteValue[] {
     response: response === undefined ? null : encodeEnvelope(response),
     body: response === undefined ? null : encodeBody(response),
   }
-  return columns.map((name) => values[name])
 }
 
 /**

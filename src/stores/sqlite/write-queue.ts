@@ -1,11 +1,13 @@
 /** What the queue needs of the database. */
 export interface Transactions {
-  /** Runs `work` in one durable step and returns the ids that it changed. Throws if nothing was written. */
+  /** Runs `work` in one step and returns the ids that it changed. Throws if nothing was written. */
   transaction(work: () => void): ReadonlySet<string>
+  /** To be called after it. Resolves when what it read and wrote is on the disk; undefined: it is already. */
+  durable(changed: ReadonlySet<string>): Promise<void> | undefined
   isBusy(error: unknown): boolean
   /** The error that a caller gets. */
   explain(error: unknown): Error
-  /** Called after each commit. */
+  /** Called when a commit is on the disk. */
   onChanged(ids: ReadonlySet<string>): void
 }
 
@@ -27,12 +29,14 @@ type CommitOutcome =
 
 const batch = { operations: 256, weight: 8 * 1024 * 1024 }
 const longestPauseMs = 25
+const longestGatheringMs = 2
 
 /**
- * Group commit: operations that arrive in the same turn of the event loop share one transaction, and so one
- * wait for the disk. The longer a commit takes, the more operations gather for the next.
+ * Group commit: operations that arrive in the same turns of the event loop share one transaction, and so one
+ * wait for the disk. The longer that takes, the more operations gather for the next transaction: it begins when the
+ * one before is on the disk.
  *
- * An operation is acknowledged only after its transaction was committed. Where a transaction fails, its
+ * An operation is acknowledged only after its transaction was committed and is on the disk. Where a transaction fails, its
  * operations are tried one by one, so that none fails by the fault of another.
  */
 export class WriteQueue {
@@ -40,6 +44,7 @@ export class WriteQueue {
   readonly #busyTimeoutMs: number
   #waiting: Operation[] = []
   #scheduled = false
+  #syncing = false
   #failedTries = 0
   #onEmpty: (() => void) | undefined
 
@@ -70,26 +75,54 @@ export class WriteQueue {
 
   /** Resolves when every operation that was submitted so far has ended. */
   async drain(): Promise<void> {
-    if (this.#waiting.length === 0) return
+    if (this.#waiting.length === 0 && !this.#syncing) return
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve
     })
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0) return
+    if (this.#scheduled || this.#syncing || this.#waiting.length === 0) return
     this.#scheduled = true
-    setImmediate(() => this.#flush())
+    this.#gather(0, performance.now() + longestGatheringMs)
+  }
+
+  /** Waits for as long as each turn of the event loop brings more: a commit costs the same for few as for many. */
+  #gather(before: number, endMs: number): void {
+    setImmediate(() => {
+      const { length } = this.#waiting
+      const isWorthMore = length > before && length < batch.operations && performance.now() < endMs
+      if (isWorthMore) this.#gather(length, endMs)
+      else this.#flush()
+    })
   }
 
   #flush(): void {
     this.#scheduled = false
     const operations = this.#take()
     const outcome = this.#commit(operations)
-    if (outcome.kind === 'committed') this.#acknowledge(operations, outcome.changed)
-    else if (this.#transactions.isBusy(outcome.error)) return this.#pause(operations, outcome.error)
-    else this.#isolate(operations, outcome.error)
+    if (outcome.kind === 'committed') return this.#sync(operations, outcome.changed)
+    if (this.#transactions.isBusy(outcome.error)) return this.#pause(operations, outcome.error)
+    this.#isolate(operations, outcome.error)
     this.#continue()
+  }
+
+  #sync(operations: readonly Operation[], changed: ReadonlySet<string>): void {
+    this.#failedTries = 0
+    const acknowledge = () => {
+      this.#syncing = false
+      for (const operation of operations) operation.acknowledge()
+      this.#transactions.onChanged(changed)
+      this.#continue()
+    }
+    const durable = this.#transactions.durable(changed)
+    if (durable === undefined) return acknowledge()
+    this.#syncing = true
+    durable.then(acknowledge, (error: unknown) => {
+      this.#syncing = false
+      for (const operation of operations) operation.reject(this.#transactions.explain(error))
+      this.#continue()
+    })
   }
 
   #continue(): void {
@@ -106,12 +139,6 @@ export class WriteQueue {
     } catch (error) {
       return { kind: 'failed', error }
     }
-  }
-
-  #acknowledge(operations: readonly Operation[], changed: ReadonlySet<string>): void {
-    this.#failedTries = 0
-    for (const operation of operations) operation.acknowledge()
-    this.#transactions.onChanged(changed)
   }
 
   #take(): Operation[] {
