@@ -1,5 +1,6 @@
 // Server processes for tests and benchmarks: each in a temporary folder, on loopback, and stopped by its pid.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -134,12 +135,23 @@ export function unprivileged(): Identity | undefined {
 
 /** A port of the loopback interface that nobody listened on a moment ago. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise((closed) => server.close(closed))
-  if (address === null || typeof address === 'string') throw new Error('No free port was found.')
-  return address.port
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = randomInt(lowestPort, lowestEphemeralPort)
+    if (await isFree(port)) return port
+  }
+  throw new Error('No free port was found.')
+}
+
+/** Systems give ports from here on to connections, and to servers that ask for any: such a one may be gone before it is used. */
+const lowestEphemeralPort = 32_768
+const lowestPort = 20_000
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** Tries `ready` until it resolves to true. Throws with the server's own words when it never does. */
