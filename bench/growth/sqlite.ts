@@ -24,7 +24,7 @@ export async function filledSqlite(records: number): Promise<Filled> {
     store,
     bytesPerRecord: statSync(file).size / records,
     meter: undefined,
-    bare: bareTable(join(folder, 'bare.db'), records),
+    bare: bareTable(join(folder, 'bare.db'), file),
     close: async () => {
       await store.close()
       removeFolder(folder)
@@ -36,7 +36,7 @@ export async function filledSqlite(records: number): Promise<Filled> {
  * A table of a key and a value as long as a record, in a file of its own. Its writes are committed one by one, without
  * a wait for the disk: what they are compared with is themselves, in a smaller table.
  */
-function bareTable(file: string, records: number): Bare {
+function bareTable(file: string, likeFile: string): Bare {
   const database = new DatabaseSync(file)
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF')
   database.exec('CREATE TABLE bare (id TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID')
@@ -44,9 +44,12 @@ function bareTable(file: string, records: number): Bare {
   const update = database.prepare('UPDATE bare SET value = ? WHERE id = ?')
   const select = database.prepare('SELECT value FROM bare WHERE id = ?')
   const [claimed, completed] = [Buffer.alloc(valueBytes / 2), Buffer.alloc(valueBytes)]
-  database.exec('BEGIN')
-  for (let index = 0; index < records; index += 1) insert.run(filledId(index), completed)
-  database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
+  // In the order of the keys, or it would take ten times as long.
+  database.prepare('ATTACH ? AS store').run(likeFile)
+  database.exec(`
+    PRAGMA cache_size = -2000000;
+    INSERT INTO bare SELECT id, zeroblob(${valueBytes}) FROM store.hapax_record ORDER BY id;
+    DETACH store; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA cache_size = -2000`)
   return {
     first: async (id) => {
       insert.run(id, claimed)

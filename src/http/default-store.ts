@@ -5,12 +5,15 @@ import type { Store } from '../core/store.ts'
  * Every verb of a store may wait and may reject, so nobody can tell.
  */
 export function defaultStore(): Store {
-  let loading: Promise<Store> | undefined
   let loaded: Store | undefined
+  // No promise is kept: one that failed would fail for ever, and Workers let no request wait for what another one began.
+  async function load(): Promise<Store> {
+    const { memoryStore } = await import('../stores/memory.ts')
+    loaded ??= memoryStore()
+    return loaded
+  }
   function on<T>(verb: (store: Store) => Promise<T>): Promise<T> {
-    if (loaded !== undefined) return verb(loaded)
-    loading ??= load().then((store) => (loaded = store))
-    return loading.then(verb)
+    return loaded === undefined ? load().then(verb) : verb(loaded)
   }
   return {
     name: 'memory',
@@ -24,9 +27,4 @@ export function defaultStore(): Store {
     watch: (id, listener) => on(async (store) => (await store.watch?.(id, listener)) ?? (() => {})),
     close: () => on((store) => store.close()),
   }
-}
-
-async function load(): Promise<Store> {
-  const { memoryStore } = await import('../stores/memory.ts')
-  return memoryStore()
 }
