@@ -6,7 +6,11 @@ import { comparedDigests, encodeFingerprint, encodeLabel, encodeResponse, encode
 // Members of the JSON that a statement is asked with, under the names of statements/parts.ts.
 
 export function askClaim(request: ClaimRequest, deadlineMs: number): object {
-  return { ...leaseOf(request), digests: comparedDigests(request.fingerprint), deadline_ms: deadlineMs }
+  return { ...leaseOf(request), deadline_ms: deadlineMs }
+}
+
+export function askReclaim(request: ClaimRequest, deadlineMs: number): object {
+  return { ...askClaim(request, deadlineMs), digests: comparedDigests(request.fingerprint) }
 }
 
 export function askOutcome(outcome: Outcome): object {

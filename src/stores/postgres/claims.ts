@@ -2,7 +2,7 @@ import { IdempotencyError, nameAndMessage } from '../../core/errors.ts'
 import type { ClaimedResult, ClaimRequest, ClaimResult, Takeover } from '../../core/store.ts'
 import * as rules from '../../core/transitions.ts'
 import { ServerClock } from '../remote/server-clock.ts'
-import { askClaim } from './arguments.ts'
+import { askClaim, askReclaim } from './arguments.ts'
 import type { Row } from './database.ts'
 import {
   bytesIn,
@@ -54,11 +54,14 @@ export class Claims {
   }
 
   #send(request: ClaimRequest, windowMs: number): Promise<Reply> {
-    let statement = this.#statements.claim
+    const { claim, reclaim } = this.#statements
+    let isFirst = true
     return repeated(async () => {
       const deadlineMs = this.#clock.now() + windowMs
-      const [row] = await this.#session.run(statement, askClaim(request, deadlineMs))
-      statement = this.#statements.reclaim
+      const [row] = isFirst
+        ? await this.#session.run(claim, askClaim(request, deadlineMs))
+        : await this.#session.run(reclaim, askReclaim(request, deadlineMs))
+      isFirst = false
       if (row === undefined) throw new Error('The claim returned no row.')
       this.#clock.learn(Number(textIn(row[0])))
       const reply = readReply(row, request, deadlineMs)

@@ -282,27 +282,7 @@ record.body = ARGV[5]
 write(record)
 return 1`
 
-export const completeWithoutMemory = `#!lua flags=allow-oom
-${recordLua}
-${leaseLua}
-local record, _, unreadable = read()
-if unreadable then return 0 end
-local token = tonumber(ARGV[1])
-if not record or record.token < token then
-  if not ARGV[6] then return 2 end
-  record = lease_in(ARGV[6], token)
-else
-  if record.token > token or record.state == RELEASED then return 0 end
-  if record.state == COMPLETED then return 1 end
-end
-record.state = tonumber(ARGV[2])
-record.takeover = false
-record.failed = ARGV[3] == '1'
-record.since = now_ms
-record.envelope = ARGV[4]
-record.body = ARGV[5]
-write(record)
-return 1`
+export const completeWithoutMemory = complete.replace('#!lua', '#!lua flags=allow-oom')
 
 export const forget = `#!lua flags=allow-oom
 ${recordLua}
@@ -414,40 +394,7 @@ record.steps = table.concat(kept)
 write(record)
 return 1`
 
-export const stepWithoutMemory = `#!lua flags=allow-oom
-${recordLua}
-${leaseLua}
-local record, _, unreadable = read()
-if unreadable then return 0 end
-local token = tonumber(ARGV[1])
-if not record or record.token < token then
-  if not ARGV[5] then return 2 end
-  record = lease_in(ARGV[5], token)
-  record.state = RUNNING
-  record.since = now_ms
-  record.lease_until = now_ms + tonumber(ARGV[4])
-elseif record.token > token or record.state ~= RUNNING then
-  return 0
-end
-local function entry(name, text)
-  return text == '' and '' or struct.pack('<HI4', #name, #text) .. name .. text
-end
-local changed = entry(ARGV[2], ARGV[3])
-local kept, at, found = {}, 1, false
-while at <= #record.steps do
-  local name_bytes, text_bytes, name_at = struct.unpack('<HI4', record.steps, at)
-  local next_at = name_at + name_bytes + text_bytes
-  if string.sub(record.steps, name_at, name_at + name_bytes - 1) == ARGV[2] then
-    kept[#kept + 1], found = changed, true
-  else
-    kept[#kept + 1] = string.sub(record.steps, at, next_at - 1)
-  end
-  at = next_at
-end
-if not found then kept[#kept + 1] = changed end
-record.steps = table.concat(kept)
-write(record)
-return 1`
+export const stepWithoutMemory = step.replace('#!lua', '#!lua flags=allow-oom')
 
 export const watch = `#!lua
 ${recordLua}

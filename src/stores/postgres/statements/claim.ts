@@ -15,7 +15,7 @@ import {
   span,
 } from './parts.ts'
 
-const asked = `${lease}, digests text[], deadline_ms float8`
+const asked = `${lease}, deadline_ms float8`
 
 /**
  * Grants the claim where there is no record, or gives the record that stood in its way. Where it does neither, another
@@ -52,7 +52,7 @@ FROM ask a LEFT JOIN granted g ON true LEFT JOIN found f ON true`
  */
 export function reclaimSql(records: string): string {
   return `
-WITH ${ask(asked)},
+WITH ${ask(`${asked}, digests text[]`)},
 ${found(records)},
 granted AS (
   ${insertion(records)}
