@@ -68,7 +68,10 @@ export class Trial {
     return trial
   }
 
-  /** Runs `rounds` parts, side by side where the count of effects allows it. */
+  /**
+   * Runs `count` parts, side by side where the count of effects allows it. After one that throws no further
+   * one begins, and those under way end first: a case that is over has nothing in flight.
+   */
   async rounds(
     count: number,
     width: number,
@@ -81,10 +84,17 @@ export class Trial {
       while (next < count) {
         const round = next
         next += 1
-        await run(await this.part(), round)
+        try {
+          await run(await this.part(), round)
+        } catch (error) {
+          next = count
+          throw error
+        }
       }
     }
-    await Promise.all(Array.from({ length: Math.min(lanes, count) }, lane))
+    const ends = await Promise.allSettled(Array.from({ length: Math.min(lanes, count) }, lane))
+    const failed = ends.find((end) => end.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 
   request(wanted: Wanted = {}): Request {

@@ -1,0 +1,33 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runCheck } from '../../src/checker/run.ts'
+
+// Every order is new, and no two take as long, so that rounds side by side end apart from each other.
+let orders = 0
+let inFlight = 0
+const server = createServer(async (_, response) => {
+  orders += 1
+  inFlight += 1
+  const order = orders
+  await sleep(5 + (order % 7) * 20)
+  inFlight -= 1
+  response.end(JSON.stringify({ id: `order-${order}` }))
+})
+
+beforeAll(() => new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve)))
+afterAll(() => void server.close())
+
+test.each([20, 24, 28])(
+  'a row that meets the limit of %i executions leaves nothing in flight',
+  async (maxEffects) => {
+    const before = orders
+    // A TCP listener's address is always an AddressInfo.
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/orders`
+    const report = await runCheck({ url, data: '{"quantity":2}', only: ['CON-01'], maxEffects })
+    expect(inFlight).toBe(0)
+    expect(orders - before).toBeLessThanOrEqual(maxEffects)
+    expect(report.results.map(({ summary }) => summary).join()).toContain(`--max-effects ${maxEffects}`)
+  },
+)
