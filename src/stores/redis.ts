@@ -24,7 +24,6 @@ import {
 import { checkServers, type RedisWarningCode, redisWarningTexts } from './redis/checks.ts'
 import type { RedisArgument, RedisClient } from './redis/clients.ts'
 import { type Connection, connectionOf } from './redis/connection.ts'
-import { isOutOfMemory } from './redis/errors.ts'
 import { Gate } from './redis/gate.ts'
 import { encodeOwner } from './redis/identity.ts'
 import { Keys } from './redis/keys.ts'
@@ -131,17 +130,20 @@ class RedisStore implements Store {
     })
   }
 
-  async claim(request: ClaimRequest): Promise<ClaimResult> {
-    this.#assertOpen()
-    const windowMs = Math.max(request.leaseMs, leastClaimWindowMs)
-    const sentMs = performance.now()
-    const reply = await this.#sendClaim(request, windowMs)
-    const result = reply.kind === 'result' ? reply.result : await this.#claimAgain(request, sentMs + windowMs)
-    if (!this.#checked) this.#check()
-    if (result.kind === 'claimed' && this.#settings.waitReplicas !== undefined) {
-      await this.#waitForReplicas(request.id)
+  // Neither a claim nor a completion is an async function: each request passes through both.
+  claim(request: ClaimRequest): Promise<ClaimResult> {
+    try {
+      this.#assertOpen()
+      const windowMs = Math.max(request.leaseMs, leastClaimWindowMs)
+      const sentMs = performance.now()
+      return this.#sendClaim(request, windowMs, (reply) => {
+        if (!this.#checked) this.#check()
+        if (reply.kind === 'too-late') return this.#claimAgain(request, sentMs + windowMs)
+        return this.#claimed(request, reply.result)
+      })
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return result
   }
 
   async renew(leases: readonly HeldLease[]): Promise<readonly RenewResult[]> {
@@ -153,39 +155,37 @@ class RedisStore implements Store {
     return results
   }
 
-  async complete(lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
-    this.#assertOpen()
-    const result = await this.#runComplete(this.#keys.keyOf(lease.id), lease, outcome)
-    if (result === 'written' && this.#settings.waitReplicas !== undefined) {
-      await this.#waitForReplicas(lease.id)
+  complete(lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
+    try {
+      this.#assertOpen()
+      const written = this.#runComplete(lease, outcome)
+      return this.#settings.waitReplicas === undefined ? written : this.#replicated(written, lease.id)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return result
   }
 
   async release(lease: HeldLease, { clean }: { readonly clean: boolean }): Promise<WriteResult> {
     this.#assertOpen()
     const args = [String(lease.token), clean ? '1' : '0']
-    return writeResult(await this.#scripting.run(scripts.release, this.#keys.keyOf(lease.id), args))
+    return this.#run(scripts.release, lease.id, args, writeResult)
   }
 
   async recordStep(lease: HeldLease, change: StepChange): Promise<WriteResult> {
     this.#assertOpen()
-    const key = this.#keys.keyOf(lease.id)
-    const result = await this.#runStep(key, lease, change)
-    if (result === 'written') await this.#waitForReplicas(lease.id)
-    return result
+    return this.#replicated(this.#runStep(lease, change), lease.id)
   }
 
   async abandon(id: string, owner: string): Promise<void> {
     this.#assertOpen()
-    await this.#scripting.run(scripts.abandon, this.#keys.keyOf(id), [encodeOwner(owner)])
+    await this.#run(scripts.abandon, id, [encodeOwner(owner)], ignore)
   }
 
   async watch(id: string, listener: () => void): Promise<Unsubscribe> {
     this.#assertOpen()
     const unsubscribe = await this.#subscriptions.add(this.#keys.channelOf(id), listener)
     try {
-      await this.#scripting.run(scripts.watch, this.#keys.keyOf(id), [])
+      await this.#run(scripts.watch, id, [], ignore)
     } catch (error) {
       unsubscribe()
       throw error
@@ -199,14 +199,19 @@ class RedisStore implements Store {
     await this.#subscriptions.close()
   }
 
+  #claimed(request: ClaimRequest, result: ClaimResult): ClaimResult | Promise<ClaimResult> {
+    if (result.kind !== 'claimed' || this.#settings.waitReplicas === undefined) return result
+    return this.#waitForReplicas(request.id).then(() => result)
+  }
+
   /**
    * It was not late at all, but this clock and the server's differ more than was known: it did not run, and the
    * reply told the server's time.
    */
   async #claimAgain(request: ClaimRequest, giveUpAtMs: number): Promise<ClaimResult> {
     const leftMs = giveUpAtMs - performance.now()
-    const reply = leftMs > 0 ? await this.#sendClaim(request, leftMs) : undefined
-    if (reply?.kind === 'result') return reply.result
+    const reply = leftMs > 0 ? await this.#sendClaim(request, leftMs, asItIs) : undefined
+    if (reply?.kind === 'result') return this.#claimed(request, reply.result)
     throw new IdempotencyError('store-failed', 'The claim reached Redis too late, and was not carried out.')
   }
 
@@ -215,51 +220,63 @@ class RedisStore implements Store {
    * send it when it has another, and by then the request was answered 503 long ago: it would lock the key for
    * a handler that never runs.
    */
-  #sendClaim(request: ClaimRequest, windowMs: number): Promise<ClaimReply> {
+  #sendClaim<T>(
+    request: ClaimRequest,
+    windowMs: number,
+    onReply: (reply: ClaimReply) => T | Promise<T>,
+  ): Promise<T> {
     const args = claimArguments(request, Math.ceil(this.#clock.now() + windowMs))
-    return this.#scripting.run(scripts.claim, this.#keys.keyOf(request.id), args).then((answer) => {
+    return this.#run(scripts.claim, request.id, args, (answer) => {
       const reply = readClaimReply(answer)
       if (reply.serverMs !== undefined) this.#clock.learn(reply.serverMs)
-      return reply
+      return onReply(reply)
     })
   }
 
-  #runComplete(key: string, lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
-    const args = completeArguments(lease, outcome)
-    return this.#runHeld(scripts.complete, key, args, lease).catch((error: unknown) => {
-      if (!(error instanceof Error) || !isOutOfMemory(error.cause)) throw error
+  #runComplete(lease: HeldLease, outcome: Outcome): Promise<WriteResult> {
+    return this.#runHeld(scripts.complete, lease, completeArguments(lease, outcome), () => {
       // Refused before it ran. Without the body the record is as small as the claim that it replaces.
       const bodiless: Outcome =
         outcome.kind === 'unknown'
           ? outcome
           : { ...outcome, response: entombed(outcome.response, 'store-refused') }
-      return this.#runHeld(scripts.completeWithoutMemory, key, completeArguments(lease, bodiless), lease)
+      return this.#runHeld(scripts.completeWithoutMemory, lease, completeArguments(lease, bodiless))
     })
   }
 
-  async #runStep(key: string, lease: HeldLease, change: StepChange): Promise<WriteResult> {
-    try {
-      return await this.#runHeld(scripts.step, key, stepArguments(lease, change), lease)
-    } catch (error) {
-      // A step that has not begun need not begin. One that ended must not look as if nobody knew its end.
-      if (change.state === 'begun' || !(error instanceof Error) || !isOutOfMemory(error.cause)) throw error
+  #runStep(lease: HeldLease, change: StepChange): Promise<WriteResult> {
+    const args = stepArguments(lease, change)
+    // A step that has not begun need not begin. One that ended must not look as if nobody knew its end.
+    if (change.state === 'begun') return this.#runHeld(scripts.step, lease, args)
+    return this.#runHeld(scripts.step, lease, args, () => {
       const bare: StepChange =
         change.state === 'undone' ? change : { ...change, result: { kind: 'not-kept' } }
-      return this.#runHeld(scripts.stepWithoutMemory, key, stepArguments(lease, bare), lease)
-    }
+      return this.#runHeld(scripts.stepWithoutMemory, lease, stepArguments(lease, bare))
+    })
   }
 
   /** Runs a script of a claim's holder, and tells it whose claim it is only where the store forgot. */
   #runHeld(
     script: scripts.Script,
-    key: string,
-    args: readonly RedisArgument[],
     lease: HeldLease,
+    args: readonly RedisArgument[],
+    onFull?: () => Promise<WriteResult>,
   ): Promise<WriteResult> {
-    return this.#scripting.run(script, key, args).then((reply) => {
-      if (numberIn(reply) !== needsLease) return writeResult(reply)
-      return this.#scripting.run(script, key, [...args, leaseArgument(lease)]).then(writeResult)
-    })
+    const read = (reply: unknown) =>
+      numberIn(reply) === needsLease
+        ? this.#run(script, lease.id, [...args, leaseArgument(lease)], writeResult, onFull)
+        : writeResult(reply)
+    return this.#run(script, lease.id, args, read, onFull)
+  }
+
+  #run<T>(
+    script: scripts.Script,
+    id: string,
+    args: readonly RedisArgument[],
+    read: (reply: unknown) => T | Promise<T>,
+    onFull?: () => Promise<T>,
+  ): Promise<T> {
+    return this.#scripting.run({ script, key: this.#keys.keyOf(id), args, read, onFull })
   }
 
   async #renewBatch(leases: readonly HeldLease[]): Promise<RenewResult[]> {
@@ -272,9 +289,15 @@ class RedisStore implements Store {
         if (reply?.status !== 'fulfilled') throw reply?.reason
         if (numberIn(reply.value) !== needsLease) return renewResult(reply.value)
         const args = [...renewArguments(lease), leaseArgument(lease)]
-        return renewResult(await this.#scripting.run(scripts.renew, this.#keys.keyOf(lease.id), args))
+        return this.#run(scripts.renew, lease.id, args, renewResult)
       }),
     )
+  }
+
+  async #replicated(writing: Promise<WriteResult>, id: string): Promise<WriteResult> {
+    const result = await writing
+    if (result === 'written') await this.#waitForReplicas(id)
+    return result
   }
 
   async #waitForReplicas(id: string): Promise<void> {
@@ -297,6 +320,12 @@ class RedisStore implements Store {
     )
   }
 }
+
+function asItIs(reply: ClaimReply): ClaimReply {
+  return reply
+}
+
+function ignore(): void {}
 
 /** The record is not there, and the script was not told whose claim it was. */
 const needsLease = 2

@@ -31,29 +31,35 @@ export class Gate {
     this.#connection = connection
   }
 
-  /** Rejects without having called `send`, or settles as it does. Calls it at once where nothing stands in the way. */
-  pass<T>(key: string, send: () => Promise<T>): Promise<T> {
-    if (!this.#connection.isReady(key)) return this.#passAfter(this.#untilReady(key), send)
-    if (this.#waiting > 0 && this.#isStalled()) return this.#passAfter(this.#probe(key), send)
-    return this.#send(send)
+  /**
+   * Settles as `send` does, or rejects without having called it. For a command of which each request sends one there is
+   * the same in three parts, which take no promise of their own: {@link obstacle}, {@link sent} and {@link answered}.
+   */
+  async pass<T>(key: string, send: () => Promise<T>): Promise<T> {
+    await this.obstacle(key)
+    this.sent()
+    try {
+      return await send()
+    } finally {
+      this.answered()
+    }
   }
 
-  async #passAfter<T>(obstacle: Promise<void>, send: () => Promise<T>): Promise<T> {
-    await obstacle
-    return this.#send(send)
+  /** What a command has to wait for before it may be sent; rejects where it must not be sent at all. */
+  obstacle(key: string): Promise<void> | undefined {
+    if (!this.#connection.isReady(key)) return this.#untilReady(key)
+    return this.#waiting > 0 && this.#isStalled() ? this.#probe(key) : undefined
   }
 
-  // Neither async nor with closures of its own: every command passes here.
-  #send<T>(send: () => Promise<T>): Promise<T> {
+  /** A command is handed to the client now. Its {@link answered} has to follow. */
+  sent(): void {
     this.#downSinceMs = undefined
     if (this.#waiting === 0) this.#progressAtMs = performance.now()
-    const sent = promised(send)
     this.#waiting += 1
-    sent.then(this.#answered, this.#answered)
-    return sent
   }
 
-  readonly #answered = (): void => {
+  /** The command was answered or refused. */
+  answered(): void {
     this.#waiting -= 1
     this.#progressAtMs = performance.now()
   }
@@ -87,14 +93,5 @@ export class Gate {
       'store-failed',
       `Redis does not keep up: ${this.#waiting} commands wait for its answer. Few more are sent until it answers.`,
     )
-  }
-}
-
-/** A client that refuses by throwing refuses. */
-function promised<T>(send: () => Promise<T>): Promise<T> {
-  try {
-    return send()
-  } catch (error) {
-    return Promise.reject(error)
   }
 }

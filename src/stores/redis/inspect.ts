@@ -34,17 +34,26 @@ export function inspectRedis(inspecting: Inspecting): Inspection {
     },
     get: async (id) => {
       assertOpen()
-      return inspected(id, await scripting.run(scripts.read, keys.keyOf(id), []))
+      return scripting.run({
+        script: scripts.read,
+        key: keys.keyOf(id),
+        args: [],
+        read: (reply) => inspected(id, reply),
+      })
     },
     forget: async (id) => {
       assertOpen()
-      return numberIn(await scripting.run(scripts.forget, keys.keyOf(id), [])) === 1
+      const read = (reply: unknown) => numberIn(reply) === 1
+      return scripting.run({ script: scripts.forget, key: keys.keyOf(id), args: [], read })
     },
     settle: async (id, resolution) => {
       assertOpen()
-      return settleResult(
-        textIn(await scripting.run(scripts.settle, keys.keyOf(id), settleArguments(resolution))),
-      )
+      return scripting.run({
+        script: scripts.settle,
+        key: keys.keyOf(id),
+        args: settleArguments(resolution),
+        read: (reply) => settleResult(textIn(reply)),
+      })
     },
   }
 }

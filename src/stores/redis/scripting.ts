@@ -1,11 +1,21 @@
 import type { RedisArgument } from './clients.ts'
 import type { Connection } from './connection.ts'
-import { isUnknownScript, storeError } from './errors.ts'
+import { isOutOfMemory, isUnknownScript, storeError } from './errors.ts'
 import type { Gate } from './gate.ts'
 import type * as scriptSources from './script-sources.ts'
 import type { Script } from './scripts.ts'
 
 type Sources = typeof scriptSources
+
+/** A script with its key and arguments, and what becomes of the server's answer. */
+export interface ScriptCall<T> {
+  readonly script: Script
+  readonly key: string
+  readonly args: readonly RedisArgument[]
+  read(reply: unknown): T | Promise<T>
+  /** Instead of an error where the server had no memory left for it, and so did not run it. */
+  readonly onFull?: (() => Promise<T>) | undefined
+}
 
 /** Runs the scripts by their digest, and teaches them to a server that does not know them. */
 export class Scripting {
@@ -19,15 +29,41 @@ export class Scripting {
   }
 
   /** @throws {IdempotencyError} `store-failed`, `store-full` */
-  run(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+  run<T>(call: ScriptCall<T>): Promise<T> {
     this.#sources ??= this.#load()
-    return this.#gate
-      .pass(key, () => this.#connection.send(key, bySha(script, key, args)))
-      .catch((error: unknown) => {
-        // Any other error may have come after the script ran, so nothing else is sent twice.
-        if (!isUnknownScript(error)) throw storeError(error)
-        return this.#teach(script, key, args)
-      })
+    const obstacle = this.#gate.obstacle(call.key)
+    return obstacle === undefined ? this.#send(call) : obstacle.then(() => this.#send(call))
+  }
+
+  // One promise beside the client's own, from here to the reader of the reply: each request passes here twice.
+  #send<T>(call: ScriptCall<T>): Promise<T> {
+    this.#gate.sent()
+    return this.#sent(call).then(
+      (reply) => {
+        this.#gate.answered()
+        return call.read(reply)
+      },
+      (error: unknown) => {
+        this.#gate.answered()
+        return this.#refused(call, error)
+      },
+    )
+  }
+
+  /** A client that refuses by throwing refuses. */
+  #sent({ script, key, args }: ScriptCall<unknown>): Promise<unknown> {
+    try {
+      return this.#connection.send(key, bySha(script, key, args))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #refused<T>(call: ScriptCall<T>, error: unknown): Promise<T> {
+    // Any other error may have come after the script ran, so nothing else is sent twice.
+    if (isUnknownScript(error)) return this.#teach(call)
+    if (call.onFull !== undefined && isOutOfMemory(error)) return call.onFull()
+    throw storeError(error)
   }
 
   /** Runs one script on many keys, in one pipeline for each node. The results stand in their order. */
@@ -49,13 +85,17 @@ export class Scripting {
     }
   }
 
-  async #teach(script: Script, key: string, args: readonly RedisArgument[]): Promise<unknown> {
+  async #teach<T>(call: ScriptCall<T>): Promise<T> {
+    const { script, key, args } = call
+    let reply: unknown
     try {
       const command = await this.#bySource(script, key, args)
-      return await this.#gate.pass(key, () => this.#connection.send(key, command))
+      reply = await this.#gate.pass(key, () => this.#connection.send(key, command))
     } catch (error) {
+      if (call.onFull !== undefined && isOutOfMemory(error)) return call.onFull()
       throw storeError(error)
     }
+    return call.read(reply)
   }
 
   async #again(
