@@ -9,6 +9,16 @@ export class DeadlineExceeded extends IdempotencyError {
   }
 }
 
+/** What is done before whoever waits is told. Neither is called for an operation that ends after its time. */
+export interface Ends<T> {
+  /** Gives what is told instead, or throws it. */
+  onValue?(value: T): T
+  /** The operation failed, or its time is over. Must not throw. */
+  onError?(error: unknown): void
+}
+
+const asItEnds = {}
+
 /** An operation in its place among the others, which is a place in a list, so that it leaves no trace. */
 interface Entry {
   readonly expiresAtMs: number
@@ -34,19 +44,29 @@ export class Deadline {
     this.#limitMs = limitMs
   }
 
-  /** Settles as `operation` does, or rejects with {@link DeadlineExceeded}. */
-  bound<T>(operation: Promise<T>): Promise<T> {
+  /**
+   * Settles as `operation` does, or rejects with {@link DeadlineExceeded}. What `ends` does is part of it, so that it takes
+   * no promise of its own.
+   */
+  bound<T>(operation: Promise<T>, ends: Ends<T> = asItEnds): Promise<T> {
     return new Promise((resolve, reject) => {
-      const entry = this.#append(reject)
+      const fail = (error: unknown) => {
+        ends.onError?.(error)
+        reject(error)
+      }
+      const entry = this.#append(fail)
       if (this.#timer === undefined) this.#arm(this.#limitMs)
       operation.then(
         (value) => {
-          this.#remove(entry)
-          resolve(value)
+          if (!this.#remove(entry)) return
+          try {
+            resolve(ends.onValue === undefined ? value : ends.onValue(value))
+          } catch (error) {
+            reject(error)
+          }
         },
         (error: unknown) => {
-          this.#remove(entry)
-          reject(error)
+          if (this.#remove(entry)) fail(error)
         },
       )
     })
@@ -61,8 +81,9 @@ export class Deadline {
     return entry
   }
 
-  #remove(entry: Entry): void {
-    if (entry.over) return
+  /** False where it was over already. */
+  #remove(entry: Entry): boolean {
+    if (entry.over) return false
     entry.over = true
     const { previous, next } = entry
     // An operation that hangs for ever keeps its entry, which must not keep all that came after.
@@ -72,6 +93,7 @@ export class Deadline {
     else previous.next = next
     if (next === undefined) this.#newest = previous
     else next.previous = previous
+    return true
   }
 
   #sweep(): void {

@@ -70,22 +70,16 @@ export class Engine implements LeaseKeeper {
   }
 
   /** Claims the record of `call`, and says what to do. Never rejects for a reason that a store can give. */
-  async begin(call: Call): Promise<Decision> {
+  begin(call: Call): Promise<Decision> {
     const request = this.#claimRequest(call)
+    if (this.#closing !== undefined) return Promise.resolve(this.#withoutStore(call, request, shuttingDown()))
     this.#unfinished.begin()
-    try {
-      const sentMs = this.nowMs()
-      let result: ClaimResult
-      try {
-        if (this.#closing !== undefined) throw shuttingDown()
-        result = this.#granted(await this.#access.claim(request), request)
-      } catch (error) {
-        return this.#withoutStore(call, request, error)
-      }
-      return await this.#decide(call, request, result, sentMs)
-    } finally {
-      this.#unfinished.end()
-    }
+    const sentMs = this.nowMs()
+    // No async function, and no promise but the one: each request passes here.
+    return this.#access.claim(request).then(
+      (result) => this.#unfinishedUntil(() => this.#claimed(call, request, result, sentMs)),
+      (error: unknown) => this.#unfinishedUntil(() => this.#withoutStore(call, request, error)),
+    )
   }
 
   /**
@@ -98,17 +92,19 @@ export class Engine implements LeaseKeeper {
   }
 
   /** Ends a claim. Answers within the store time-out; a write that was not acknowledged goes on being tried. */
-  async write(lease: Lease, write: FinalWrite): Promise<WriteResult | 'deferred'> {
-    try {
-      const result = await this.#access.write(lease.held, write)
-      this.#endLease(lease)
-      return result
-    } catch (error) {
-      this.events.emit({ ...lease.about, type: 'record-deferred', error })
-      this.#renewals.resume(lease)
-      void this.#follow(lease, write.kind, this.#unacknowledged.add(lease.held, write))
-      return 'deferred'
-    }
+  write(lease: Lease, write: FinalWrite): Promise<WriteResult | 'deferred'> {
+    return this.#access.write(lease.held, write).then(
+      (result) => {
+        this.#endLease(lease)
+        return result
+      },
+      (error: unknown) => {
+        this.events.emit({ ...lease.about, type: 'record-deferred', error })
+        this.#renewals.resume(lease)
+        void this.#follow(lease, write.kind, this.#unacknowledged.add(lease.held, write))
+        return 'deferred'
+      },
+    )
   }
 
   get journal(): Journal | undefined {
@@ -125,6 +121,27 @@ export class Engine implements LeaseKeeper {
 
   keyed(fingerprint: Fingerprint): Fingerprint {
     return this.#access.keyed(fingerprint)
+  }
+
+  #claimed(
+    call: Call,
+    request: ClaimRequest,
+    result: ClaimResult,
+    sentMs: number,
+  ): Decision | Promise<Decision> {
+    if (this.#isLate(result, request)) return this.#withoutStore(call, request, shuttingDown())
+    return this.#decide(call, request, result, sentMs)
+  }
+
+  /** Where `decide` has to wait, what {@link begin} began ends with it. */
+  #unfinishedUntil(decide: () => Decision | Promise<Decision>): Decision | Promise<Decision> {
+    let decision: Decision | Promise<Decision> | undefined
+    try {
+      decision = decide()
+    } finally {
+      if (!(decision instanceof Promise)) this.#unfinished.end()
+    }
+    return decision instanceof Promise ? decision.finally(() => this.#unfinished.end()) : decision
   }
 
   #decide(
@@ -322,17 +339,19 @@ export class Engine implements LeaseKeeper {
   async #claim(request: ClaimRequest): Promise<ClaimResult> {
     this.#unfinished.begin()
     try {
-      return this.#granted(await this.#access.claim(request), request)
+      const result = await this.#access.claim(request)
+      if (this.#isLate(result, request)) throw shuttingDown()
+      return result
     } finally {
       this.#unfinished.end()
     }
   }
 
   /** Gives a claim back that came when this engine was told to end. */
-  #granted(result: ClaimResult, request: ClaimRequest): ClaimResult {
-    if (result.kind !== 'claimed' || this.#closing === undefined) return result
+  #isLate(result: ClaimResult, request: ClaimRequest): boolean {
+    if (result.kind !== 'claimed' || this.#closing === undefined) return false
     this.#access.abandon(request)
-    throw shuttingDown()
+    return true
   }
 
   /** Takes the write's kind only: the body of an outcome must not be held here, beyond the bound on them. */

@@ -6,7 +6,7 @@ import type { TransactionRequest } from './journal.ts'
 import type { StepRecord, StoredResponse } from './record.ts'
 import type { RenewableLease } from './renewals.ts'
 import { type StepKeeper, Steps } from './steps.ts'
-import type { HeldLease, Outcome, StepChange, Takeover, WriteResult } from './store.ts'
+import type { HeldLease, StepChange, Takeover, WriteResult } from './store.ts'
 import type { FinalWrite } from './unacknowledged.ts'
 
 /**
@@ -180,24 +180,31 @@ export class Lease implements RenewableLease, StepKeeper {
     return dispositionOf(status, this.held.policy.recovery, verdict, stepBegan)
   }
 
-  async #record(response: StoredResponse, disposition: Disposition): Promise<Finished> {
-    if (disposition.kind === 'release') {
-      const result = await this.#write(disposition)
-      if (result !== 'written') return this.#unwritten(result)
-      this.events.emit({ ...this.about, ...disposition, type: 'released', durationMs: this.ageMs })
-      return 'released'
-    }
+  // Not an async function: each request passes here.
+  #record(response: StoredResponse, disposition: Disposition): Promise<Finished> {
+    if (disposition.kind === 'release') return this.#release(disposition)
     const { failed } = disposition
-    const outcome: Outcome = { kind: 'response', failed, response }
-    const result = await this.#write({ kind: 'complete', outcome })
+    return this.#write({ kind: 'complete', outcome: { kind: 'response', failed, response } }).then(
+      (result) => {
+        if (result !== 'written') return this.#unwritten(result)
+        if (this.events.heard) this.#tellCompleted(response, failed)
+        return 'recorded'
+      },
+    )
+  }
+
+  async #release(disposition: Extract<Disposition, { kind: 'release' }>): Promise<Finished> {
+    const result = await this.#write(disposition)
     if (result !== 'written') return this.#unwritten(result)
-    if (this.events.heard) {
-      const tombstone = response.kind === 'tombstone' ? { tombstone: response.reason } : {}
-      const { status } = response
-      const { about, ageMs: durationMs } = this
-      this.events.emit({ ...about, type: 'completed', status, failed, ...tombstone, durationMs })
-    }
-    return 'recorded'
+    this.events.emit({ ...this.about, ...disposition, type: 'released', durationMs: this.ageMs })
+    return 'released'
+  }
+
+  #tellCompleted(response: StoredResponse, failed: boolean): void {
+    const tombstone = response.kind === 'tombstone' ? { tombstone: response.reason } : {}
+    const { status } = response
+    const { about, ageMs: durationMs } = this
+    this.events.emit({ ...about, type: 'completed', status, failed, ...tombstone, durationMs })
   }
 
   async #finishUnknown(): Promise<Finished> {

@@ -51,17 +51,16 @@ export class StoreAccess {
 
   claim(request: ClaimRequest): Promise<ClaimResult> {
     const claiming = promised(() => this.#store.claim(request))
-    return this.#deadline.bound(claiming).then(
-      (result) => this.#opened(result, request),
-      (error: unknown) => {
+    return this.#deadline.bound(claiming, {
+      onValue: (result) => this.#opened(result, request),
+      onError: (error) => {
         this.#events.emit({ type: 'store-error', operation: 'claim', error })
         // The claim may have landed, or land yet.
         this.abandon(request)
         if (error instanceof DeadlineExceeded)
           claiming.then((late) => this.#giveBackLate(request, late), ignore)
-        throw error
       },
-    )
+    })
   }
 
   abandon({ id, owner, leaseMs }: ClaimRequest): void {
@@ -76,9 +75,10 @@ export class StoreAccess {
     if (write.kind === 'release') {
       return this.#bounded('release', () => this.#store.release(held, { clean: write.clean }))
     }
-    const { id, token } = held
-    const outcome = this.#settings.sealing.sealOutcome(write.outcome, id, token)
-    return this.#bounded('complete', () => this.#store.complete(held, outcome))
+    return this.#bounded('complete', () => {
+      const outcome = this.#settings.sealing.sealOutcome(write.outcome, held.id, held.token)
+      return this.#store.complete(held, outcome)
+    })
   }
 
   recordStep(held: HeldLease, change: StepChange): Promise<WriteResult> {
@@ -172,9 +172,8 @@ export class StoreAccess {
   }
 
   #bounded<T>(operation: StoreOperation, perform: () => Promise<T>): Promise<T> {
-    return this.#deadline.bound(promised(perform)).catch((error: unknown) => {
-      this.#events.emit({ type: 'store-error', operation, error })
-      throw error
+    return this.#deadline.bound(promised(perform), {
+      onError: (error) => this.#events.emit({ type: 'store-error', operation, error }),
     })
   }
 }

@@ -79,9 +79,19 @@ export class Guard<Request> {
     return this.#admitKeyed(view, parsed.key, scope)
   }
 
-  async #admitKeyed(view: RequestView<Request>, key: string, scope: Scope): Promise<Admission> {
-    const { settings } = this
-    const body = await view.body(settings.maxRequestBytes)
+  // No async functions: each request passes here.
+  #admitKeyed(view: RequestView<Request>, key: string, scope: Scope): Admission | Promise<Admission> {
+    const body = view.body(this.settings.maxRequestBytes)
+    if (body instanceof Promise) return body.then((whole) => this.#admitWhole(view, key, scope, whole))
+    return this.#admitWhole(view, key, scope, body)
+  }
+
+  #admitWhole(
+    view: RequestView<Request>,
+    key: string,
+    scope: Scope,
+    body: RequestBody,
+  ): Admission | Promise<Admission> {
     switch (body.kind) {
       case 'too-large':
         return this.#refuse('body-too-large')
@@ -90,15 +100,19 @@ export class Guard<Request> {
       case 'incomplete':
         return { kind: 'gone' }
     }
-    const decision = await this.engine.begin({
+    const deciding = this.engine.begin({
       key,
       scope,
       fingerprint: this.#fingerprint(view, body),
       settings: this.#callSettings(view.native),
       onGone: (listener) => view.onGone(listener),
     })
-    return decision.kind === 'replay' ? this.#replay(decision) : decision
+    return deciding.then(this.#sendable)
   }
+
+  /** A recorded answer that can't be sent must not look like one that never was. */
+  readonly #sendable = (decision: Decision): Admission =>
+    decision.kind === 'replay' ? this.#replay(decision) : decision
 
   /** What the `keep` option says. One that throws must not lose an answer: the built-in rules apply. */
   keepVerdict(status: number): 'keep' | 'release' | undefined {

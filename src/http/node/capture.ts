@@ -143,7 +143,7 @@ class ResponseCapture implements MethodsOfResponse {
     this.#implicitHead()
     this.#ended = true
     if (bytes !== undefined) this.#capture(bytes)
-    void this.#finish(this.#storedResponse(), bytes, callback)
+    this.#finish(this.#storedResponse(), bytes, callback)
     return this.#response
   }
 
@@ -219,23 +219,21 @@ class ResponseCapture implements MethodsOfResponse {
     // A handler that gives up before it chose a status has failed.
     const { status, headers } = this.#head ?? { status: 500, headers: [] }
     const seen: StoredResponse = { kind: 'kept', status, headers, body: new Uint8Array() }
-    void this.#finish(entombed(seen, reason), undefined, undefined)
+    this.#finish(entombed(seen, reason), undefined, undefined)
   }
 
-  async #finish(
-    stored: StoredResponse,
-    last: Buffer | undefined,
-    callback: Callback | undefined,
-  ): Promise<void> {
-    const finished = await this.#run.finish(stored)
-    try {
-      if (finished === 'withheld') this.#withdraw()
-      else this.#release(last, callback)
-    } catch (error) {
-      // Node refused to send it, or a layer further out threw, and there is no handler left to be told. The
-      // record stands, so a retry gets the answer or the same refusal.
-      this.#original.destroy.call(this.#response, error instanceof Error ? error : undefined)
-    }
+  // Not an async function: each request passes here.
+  #finish(stored: StoredResponse, last: Buffer | undefined, callback: Callback | undefined): void {
+    void this.#run.finish(stored).then((finished) => {
+      try {
+        if (finished === 'withheld') this.#withdraw()
+        else this.#release(last, callback)
+      } catch (error) {
+        // Node refused to send it, or a layer further out threw, and there is no handler left to be told. The
+        // record stands, so a retry gets the answer or the same refusal.
+        this.#original.destroy.call(this.#response, error instanceof Error ? error : undefined)
+      }
+    })
   }
 
   #release(last: Buffer | undefined, callback: Callback | undefined): void {

@@ -1,4 +1,5 @@
 import type { Logger } from '../../core/misuse.ts'
+import type { RedisCommand } from './clients.ts'
 import type { Connection, MasterNode } from './connection.ts'
 import { listIn, textIn } from './replies.ts'
 
@@ -59,7 +60,7 @@ async function settingOf(node: MasterNode, name: string): Promise<string | undef
   return value === undefined ? undefined : textIn(value)
 }
 
-async function ask(node: MasterNode, command: readonly string[]): Promise<unknown> {
+async function ask(node: MasterNode, command: RedisCommand): Promise<unknown> {
   try {
     return await node.send(command)
   } catch {

@@ -2,6 +2,9 @@
 
 export type RedisArgument = string | Buffer
 
+/** A command's name, and its arguments. */
+export type RedisCommand = readonly [name: string, ...args: RedisArgument[]]
+
 /** `Redis` of ioredis 5 or 6, on a single server or behind Sentinel. */
 export interface IoredisClient {
   readonly isCluster: boolean

@@ -1,5 +1,5 @@
 import { type IdempotencyError, invalidOption } from '../../core/errors.ts'
-import type { RedisArgument, RedisClient } from './clients.ts'
+import type { RedisClient, RedisCommand } from './clients.ts'
 import { ioredisClusterConnection, ioredisConnection, isIoredis, isIoredisCluster } from './ioredis.ts'
 import {
   isNodeRedisClient,
@@ -16,13 +16,13 @@ export interface Connection {
   readonly keyPrefix: string
   /** False while the client would only queue a command for that key, to send it who knows when. */
   isReady(key: string): boolean
-  send(key: string, command: readonly RedisArgument[]): Promise<unknown>
+  send(key: string, command: RedisCommand): Promise<unknown>
   /** Called while the client is not ready for a key: makes it look whether another node has taken over. */
   lookAround?(key: string): void
   /** Sends all at once, in one pipeline for each node; each command settles on its own. */
   sendAll(batch: readonly KeyedCommand[]): Promise<Array<PromiseSettledResult<unknown>>>
   /** Sends a command without a key on the connection that `key` is written through. */
-  sendBeside(key: string, command: readonly RedisArgument[]): Promise<unknown>
+  sendBeside(key: string, command: RedisCommand): Promise<unknown>
   /** Every server that holds keys of its own, in a stable order. */
   masters(): Promise<readonly MasterNode[]>
   /** `lost` is called when the subscriber will not come back by itself. */
@@ -31,12 +31,12 @@ export interface Connection {
 
 export interface KeyedCommand {
   readonly key: string
-  readonly command: readonly RedisArgument[]
+  readonly command: RedisCommand
 }
 
 export interface MasterNode {
   readonly id: string
-  send(command: readonly RedisArgument[]): Promise<unknown>
+  send(command: RedisCommand): Promise<unknown>
 }
 
 export interface Subscriber {

@@ -4,8 +4,8 @@ import type {
   IoredisNode,
   IoredisStream,
   IoredisSubscriber,
-  RedisArgument,
   RedisClient,
+  RedisCommand,
 } from './clients.ts'
 import type { Connection, KeyedCommand, MasterNode, Subscriber } from './connection.ts'
 import { keySlot } from './key-slot.ts'
@@ -36,7 +36,7 @@ export function ioredisConnection(client: IoredisClient): Connection {
 
 export function ioredisClusterConnection(cluster: IoredisCluster): Connection {
   const gatherWrites = gathering(() => cluster.nodes('master'))
-  const send = (command: readonly RedisArgument[]) => {
+  const send = (command: RedisCommand) => {
     gatherWrites()
     return call(cluster, command)
   }
@@ -81,9 +81,8 @@ const afterThisTurn = setImmediate
 
 type Caller = Pick<IoredisNode, 'callBuffer'>
 
-function call(client: Caller, command: readonly RedisArgument[]): Promise<unknown> {
-  const [name = '', ...args] = command
-  return client.callBuffer(String(name), ...args)
+function call(client: Caller, command: RedisCommand): Promise<unknown> {
+  return client.callBuffer(...command)
 }
 
 async function sendPipeline(
@@ -91,10 +90,7 @@ async function sendPipeline(
   batch: readonly KeyedCommand[],
 ): Promise<Array<PromiseSettledResult<unknown>>> {
   const pipeline = client.pipeline()
-  for (const { command } of batch) {
-    const [name = '', ...args] = command
-    pipeline.callBuffer(String(name), ...args)
-  }
+  for (const { command } of batch) pipeline.callBuffer(...command)
   const replies = (await pipeline.exec()) ?? []
   return batch.map((_, index) => {
     const [error, value] = replies[index] ?? [new Error('The pipeline was not answered.'), undefined]

@@ -6,8 +6,8 @@ import type {
   NodeRedisNode,
   NodeRedisSentinel,
   NodeRedisSubscribing,
-  RedisArgument,
   RedisClient,
+  RedisCommand,
 } from './clients.ts'
 import type { Connection, KeyedCommand, MasterNode, Subscriber } from './connection.ts'
 import { keySlot } from './key-slot.ts'
@@ -31,7 +31,7 @@ const asBuffers = { typeMapping: { 36: Buffer } }
 
 export function nodeRedisConnection(client: NodeRedisClient): Connection {
   surviveErrors(client)
-  const send = (command: readonly RedisArgument[]) => client.sendCommand(command, asBuffers)
+  const send = (command: RedisCommand) => client.sendCommand(command, asBuffers)
   return {
     keyPrefix: '',
     isReady: () => client.isReady || !client.isOpen,
@@ -50,7 +50,7 @@ export function nodeRedisConnection(client: NodeRedisClient): Connection {
 
 export function nodeRedisSentinelConnection(sentinel: NodeRedisSentinel): Connection {
   surviveErrors(sentinel)
-  const send = (command: readonly RedisArgument[]) => sentinel.sendCommand(false, [...command], asBuffers)
+  const send = (command: RedisCommand) => sentinel.sendCommand(false, [...command], asBuffers)
   return {
     keyPrefix: '',
     isReady: () => sentinel.isReady || !sentinel.isOpen,
@@ -64,7 +64,7 @@ export function nodeRedisSentinelConnection(sentinel: NodeRedisSentinel): Connec
 
 export function nodeRedisClusterConnection(cluster: NodeRedisCluster): Connection {
   surviveErrors(cluster)
-  const send = (key: string, command: readonly RedisArgument[]) =>
+  const send = (key: string, command: RedisCommand) =>
     cluster.sendCommand(key, false, [...command], asBuffers)
   return {
     keyPrefix: '',

@@ -1,6 +1,7 @@
 import type { Duration } from '../../protocol/duration.ts'
 import { IdempotencyError, invalidOption } from '../../core/errors.ts'
 import { duration, readOptions, wholeNumber } from '../../core/option-readers.ts'
+import type { RedisCommand } from './clients.ts'
 import type { Connection } from './connection.ts'
 import { storeError } from './errors.ts'
 import { numberIn } from './replies.ts'
@@ -29,7 +30,7 @@ export function readWaitReplicas(value: unknown, option: string): Wait | undefin
 
 /** WAIT, on the connection that wrote. https://redis.io/docs/latest/commands/wait/ */
 export async function assertReplicas(connection: Connection, key: string, wait: Wait): Promise<void> {
-  const command = ['WAIT', String(wait.count), String(Math.ceil(wait.timeoutMs))]
+  const command: RedisCommand = ['WAIT', String(wait.count), String(Math.ceil(wait.timeoutMs))]
   const acknowledged = numberIn(await replyOrError(connection.sendBeside(key, command)))
   if (acknowledged >= wait.count) return
   throw new IdempotencyError(

@@ -1,4 +1,4 @@
-import type { RedisArgument } from './clients.ts'
+import type { RedisArgument, RedisCommand } from './clients.ts'
 import type { Connection } from './connection.ts'
 import { isOutOfMemory, isUnknownScript, storeError } from './errors.ts'
 import type { Gate } from './gate.ts'
@@ -111,7 +111,7 @@ export class Scripting {
     return again
   }
 
-  async #bySource(script: Script, key: string, args: readonly RedisArgument[]): Promise<RedisArgument[]> {
+  async #bySource(script: Script, key: string, args: readonly RedisArgument[]): Promise<RedisCommand> {
     this.#sources ??= this.#load()
     const sources = await this.#sources
     return ['EVAL', sources[script.name], '1', key, ...args]
@@ -131,6 +131,6 @@ export class Scripting {
   }
 }
 
-function bySha(script: Script, key: string, args: readonly RedisArgument[]): RedisArgument[] {
+function bySha(script: Script, key: string, args: readonly RedisArgument[]): RedisCommand {
   return ['EVALSHA', script.sha, '1', key, ...args]
 }
