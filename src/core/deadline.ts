@@ -22,7 +22,8 @@ const asItEnds = {}
 /** An operation in its place among the others, which is a place in a list, so that it leaves no trace. */
 interface Entry {
   readonly expiresAtMs: number
-  readonly expire: (error: DeadlineExceeded) => void
+  readonly ends: Pick<Ends<unknown>, 'onError'>
+  readonly reject: (error: unknown) => void
   previous: Entry | undefined
   next: Entry | undefined
   over: boolean
@@ -50,11 +51,7 @@ export class Deadline {
    */
   bound<T>(operation: Promise<T>, ends: Ends<T> = asItEnds): Promise<T> {
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown) => {
-        ends.onError?.(error)
-        reject(error)
-      }
-      const entry = this.#append(fail)
+      const entry = this.#append(ends, reject)
       if (this.#timer === undefined) this.#arm(this.#limitMs)
       operation.then(
         (value) => {
@@ -66,15 +63,15 @@ export class Deadline {
           }
         },
         (error: unknown) => {
-          if (this.#remove(entry)) fail(error)
+          if (this.#remove(entry)) fail(entry, error)
         },
       )
     })
   }
 
-  #append(expire: (error: DeadlineExceeded) => void): Entry {
+  #append(ends: Entry['ends'], reject: Entry['reject']): Entry {
     const expiresAtMs = this.#clock.monotonic() + this.#limitMs
-    const entry: Entry = { expiresAtMs, expire, previous: this.#newest, next: undefined, over: false }
+    const entry: Entry = { expiresAtMs, ends, reject, previous: this.#newest, next: undefined, over: false }
     if (this.#newest === undefined) this.#oldest = entry
     else this.#newest.next = entry
     this.#newest = entry
@@ -102,7 +99,7 @@ export class Deadline {
       const entry = this.#oldest
       if (entry === undefined || entry.expiresAtMs > nowMs) break
       this.#remove(entry)
-      entry.expire(new DeadlineExceeded(this.#limitMs))
+      fail(entry, new DeadlineExceeded(this.#limitMs))
     }
     this.#timer = undefined
     if (this.#oldest !== undefined) this.#arm(Math.max(1, this.#oldest.expiresAtMs - nowMs))
@@ -111,4 +108,9 @@ export class Deadline {
   #arm(delayMs: number): void {
     this.#timer = this.#clock.setTimer(() => this.#sweep(), delayMs)
   }
+}
+
+function fail({ ends, reject }: Entry, error: unknown): void {
+  ends.onError?.(error)
+  reject(error)
 }

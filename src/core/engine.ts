@@ -389,14 +389,14 @@ export class Engine implements LeaseKeeper {
   }
 
   #claimRequest({ key, scope, fingerprint, settings }: Call): ClaimRequest {
-    return {
+    const request = {
       id: recordId(scope, key),
       owner: randomUUID(),
       fingerprint: this.keyed(fingerprint),
       policy: settings.policy,
       leaseMs: settings.leaseMs,
-      ...(this.#settings.storeKeys && { label: { key, scope: String(scope) } }),
     }
+    return this.#settings.storeKeys ? { ...request, label: { key, scope: String(scope) } } : request
   }
 }
 

@@ -59,6 +59,8 @@ class ResponseCapture implements MethodsOfResponse {
   #trailers: HeaderList | undefined
   /** The handler has said all it has to say. */
   #ended = false
+  /** What it ended with, where that was text in UTF-8. */
+  #lastText: string | undefined
   /** It ended by giving up the body. */
   #gaveUp = false
   /** The head came with `end`, so that the body's length was known when it was written. */
@@ -143,6 +145,7 @@ class ResponseCapture implements MethodsOfResponse {
     this.#implicitHead()
     this.#ended = true
     if (bytes !== undefined) this.#capture(bytes)
+    if (typeof chunk === 'string' && (encoding ?? 'utf8') === 'utf8') this.#lastText = chunk
     this.#finish(this.#storedResponse(), bytes, callback)
     return this.#response
   }
@@ -246,7 +249,8 @@ class ResponseCapture implements MethodsOfResponse {
     this.#sendHead()
     this.#handedBack = true
     const rest = this.#hasNoBody() ? undefined : this.#withheld.rest(last)
-    this.#original.end.call(response, rest && lastChunk(rest), 'latin1', callback)
+    const text = rest === last ? this.#lastText : undefined
+    this.#original.end.call(response, rest && lastChunk(rest, text), 'latin1', callback)
   }
 
   /** Another run took over: this answer must not be told as if it were the truth. */

@@ -16,14 +16,23 @@ export interface MethodsOfResponse {
 
 const captureKey: unique symbol = Symbol('hapax capture')
 
-/** From here on the response is the capture's. */
-export function replaceMethods(
-  response: ServerResponse & { [captureKey]?: MethodsOfResponse },
-  capture: MethodsOfResponse,
-): void {
+/** From here on the response is the capture's. One by one: Object.assign() takes ten times as long. */
+export function replaceMethods(response: Replaceable, capture: MethodsOfResponse): void {
   response[captureKey] = capture
-  Object.assign(response, capturedMethods)
+  response.writeHead = capturedMethods.writeHead
+  response.writeHeader = capturedMethods.writeHead
+  response.write = capturedMethods.write
+  response.end = capturedMethods.end
+  response.flushHeaders = capturedMethods.flushHeaders
+  response.addTrailers = capturedMethods.addTrailers
+  response.destroy = capturedMethods.destroy
+  response.emit = capturedMethods.emit
   Object.defineProperties(response, capturedProperties)
+}
+
+/** A response of which anything may be replaced. */
+type Replaceable = { [captureKey]?: MethodsOfResponse; writeHeader?: unknown } & {
+  [Name in 'writeHead' | 'write' | 'end' | 'flushHeaders' | 'addTrailers' | 'destroy' | 'emit']: unknown
 }
 
 type CapturedResponse = ServerResponse & { readonly [captureKey]: MethodsOfResponse }
@@ -32,13 +41,14 @@ type CapturedResponse = ServerResponse & { readonly [captureKey]: MethodsOfRespo
 // give each response another shape, and make it slow for Node's own code.
 
 const capturedMethods = {
-  writeHead: capturedWriteHead,
-  writeHeader: capturedWriteHead,
-  write(this: CapturedResponse, ...args: unknown[]): boolean {
-    return this[captureKey].write(dataArguments(args))
+  writeHead(this: CapturedResponse, status: number, ...rest: unknown[]): ServerResponse {
+    return this[captureKey].writeHead(status, rest)
   },
-  end(this: CapturedResponse, ...args: unknown[]): ServerResponse {
-    return this[captureKey].end(dataArguments(args))
+  write(this: CapturedResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): boolean {
+    return this[captureKey].write(dataArguments(chunk, encoding, callback))
+  },
+  end(this: CapturedResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
+    return this[captureKey].end(dataArguments(chunk, encoding, callback))
   },
   flushHeaders(this: CapturedResponse): void {
     this[captureKey].flushHeaders()
@@ -52,10 +62,6 @@ const capturedMethods = {
   emit(this: CapturedResponse, event: string, ...args: unknown[]): boolean {
     return this[captureKey].emit(event, args)
   },
-}
-
-function capturedWriteHead(this: CapturedResponse, status: number, ...rest: unknown[]): ServerResponse {
-  return this[captureKey].writeHead(status, rest)
 }
 
 const capturedProperties = {

@@ -8,15 +8,18 @@ export interface DataArguments {
 }
 
 /** The arguments of `write` and `end` in their many forms: each of the three may be left out. */
-export function dataArguments(args: readonly unknown[]): DataArguments {
-  const callbackAt = args.findIndex((argument) => typeof argument === 'function')
-  const [chunk, encoding] = callbackAt < 0 ? args : args.slice(0, callbackAt)
-  // Node's own method would refuse other types with the same error that `toBytes` meets in Buffer.from.
+export function dataArguments(first: unknown, second: unknown, third: unknown): DataArguments {
+  if (typeof first === 'function') return { chunk: null, encoding: undefined, callback: first as Callback }
   return {
-    chunk: (chunk ?? null) as Chunk,
-    encoding: typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined,
-    callback: args[callbackAt] as Callback | undefined,
+    // Node's own method would refuse other types with the same error that `toBytes` meets in Buffer.from.
+    chunk: (first ?? null) as Chunk,
+    encoding: typeof second === 'string' ? (second as BufferEncoding) : undefined,
+    callback: callbackIn(second) ?? callbackIn(third),
   }
+}
+
+function callbackIn(argument: unknown): Callback | undefined {
+  return typeof argument === 'function' ? (argument as Callback) : undefined
 }
 
 /** Always a copy: the handler may use its buffer again, and the record must not change with it. */

@@ -22,8 +22,8 @@ export function changedHeaders(response: ServerResponse, before: HeaderSnapshot)
   for (const name of namesAsSet(response)) {
     const value = response.getHeader(name)
     if (value === undefined || sameValue(before.get(name.toLowerCase()), value)) continue
-    const items: readonly unknown[] = Array.isArray(value) ? value : [value]
-    for (const item of items) changed.push([name, String(item)])
+    if (Array.isArray(value)) for (const item of value) changed.push([name, String(item)])
+    else changed.push([name, String(value)])
   }
   return changed
 }

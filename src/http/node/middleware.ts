@@ -1,10 +1,12 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http'
-import type { Lease } from '../../core/lease.ts'
+import type { Finished, Lease } from '../../core/lease.ts'
+import type { HeaderList, StoredResponse } from '../../core/record.ts'
 import { createProblem, type Problem } from '../../protocol/problem.ts'
 import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
 import type { Admission, Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { captureResponse } from './capture.ts'
+import type { CapturedRun } from './captured-run.ts'
 import { hideBrokenSocket } from './detached.ts'
 import { applyHeaders } from './headers.ts'
 import { sendProblem } from './problem.ts'
@@ -117,27 +119,53 @@ function markResponse(response: ServerResponse, facts: ExchangeFacts): void {
 }
 
 function capture<Request>(guard: Guard<Request>, exchange: NodeExchange<Request>, lease: Lease): void {
-  const { settings, engine } = guard
-  const { response, outerHeaders = {} } = exchange
+  const { response, outerHeaders } = exchange
+  const run = new NodeRun(guard, exchange, lease)
+  if (outerHeaders === undefined) return captureResponse(response, run)
   // They stand on the response while the capture looks, so that it takes them for what they are; the framework
   // sets them again, or leaves out what its handler removes.
   const apart = Object.keys(outerHeaders).filter((name) => !response.hasHeader(name))
   for (const name of apart) applyHeaders(response, { [name]: outerHeaders[name] })
-  captureResponse(response, {
-    maxResponseBytes: settings.maxResponseBytes,
-    finish: (stored) => lease.finish(stored, guard.keepVerdict(stored.status)),
-    recordable: settings.replayHeaders,
-    onHead(headers) {
-      const setsCors = headers.some(([name]) => name.toLowerCase() === 'access-control-allow-origin')
-      if (setsCors) engine.misuse.report('cors-after')
-    },
-    decorate() {
-      const expiresAtMs = engine.wallClockMs() + lease.held.policy.retainMs
-      markResponse(response, { replayed: false, expiresAtMs })
-    },
-    refuse: () => refuse(guard, exchange, createProblem('outcome-unknown'), undefined),
-  })
+  captureResponse(response, run)
   for (const name of apart) response.removeHeader(name)
+}
+
+class NodeRun<Request> implements CapturedRun {
+  readonly #guard: Guard<Request>
+  readonly #exchange: NodeExchange<Request>
+  readonly #lease: Lease
+
+  constructor(guard: Guard<Request>, exchange: NodeExchange<Request>, lease: Lease) {
+    this.#guard = guard
+    this.#exchange = exchange
+    this.#lease = lease
+  }
+
+  get maxResponseBytes(): number {
+    return this.#guard.settings.maxResponseBytes
+  }
+
+  finish(stored: StoredResponse): Promise<Finished> {
+    return this.#lease.finish(stored, this.#guard.keepVerdict(stored.status))
+  }
+
+  recordable(headers: HeaderList): HeaderList {
+    return this.#guard.settings.replayHeaders(headers)
+  }
+
+  onHead(headers: HeaderList): void {
+    const setsCors = headers.some(([name]) => name.toLowerCase() === 'access-control-allow-origin')
+    if (setsCors) this.#guard.engine.misuse.report('cors-after')
+  }
+
+  decorate(): void {
+    const expiresAtMs = this.#guard.engine.wallClockMs() + this.#lease.held.policy.retainMs
+    markResponse(this.#exchange.response, { replayed: false, expiresAtMs })
+  }
+
+  refuse(): void {
+    refuse(this.#guard, this.#exchange, createProblem('outcome-unknown'), undefined)
+  }
 }
 
 function refuse<Request>(

@@ -11,7 +11,7 @@ export type HeaderSeal = Mutators
 
 export function sealHeaders(response: ServerResponse): HeaderSeal {
   const { setHeader, appendHeader, removeHeader, setHeaders } = response
-  Object.assign(response, refusing)
+  putMutators(response, refusing)
   return { setHeader, appendHeader, removeHeader, setHeaders }
 }
 
@@ -20,7 +20,18 @@ export function sealHeaders(response: ServerResponse): HeaderSeal {
  * to delete a property would make the whole response slow for Node's own code.
  */
 export function unsealHeaders(response: ServerResponse, seal: HeaderSeal): void {
-  Object.assign(response, seal)
+  putMutators(response, seal)
+}
+
+/** One by one: Object.assign() takes ten times as long. */
+function putMutators(
+  response: Mutators,
+  { setHeader, appendHeader, removeHeader, setHeaders }: Mutators,
+): void {
+  response.setHeader = setHeader
+  response.appendHeader = appendHeader
+  response.removeHeader = removeHeader
+  response.setHeaders = setHeaders
 }
 
 const refusing: Mutators = {

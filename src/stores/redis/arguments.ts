@@ -58,7 +58,9 @@ function packed(request: ClaimRequest, head: (bytes: Buffer) => number): Buffer 
   const most = longestHead + identityBytes(request)
   if (scratch.length < most) scratch = Buffer.allocUnsafe(most)
   const end = writeIdentity(scratch, head(scratch), request)
-  return Buffer.from(scratch.subarray(0, end))
+  const bytes = Buffer.allocUnsafe(end)
+  scratch.copy(bytes, 0, 0, end)
+  return bytes
 }
 
 const longestHead = 25

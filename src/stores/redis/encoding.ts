@@ -80,10 +80,13 @@ export function encodeEnvelope(response: StoredResponse): string {
     return JSON.stringify(location === undefined ? [status, reason] : [status, reason, location])
   }
   const { status, headers, trailers } = response
-  const texts = headers.flat()
-  if (trailers !== undefined) return JSON.stringify([status, texts, trailers.flat()])
-  // A space between, lest two halves of surrogate pairs look like a whole one.
-  return isPlain(texts.join(' ')) ? [status, ...texts].join('\0') : JSON.stringify([status, texts])
+  if (trailers !== undefined) return JSON.stringify([status, headers.flat(), trailers.flat()])
+  let envelope = String(status)
+  for (const [name, value] of headers) {
+    if (!isPlain(name) || !isPlain(value)) return JSON.stringify([status, headers.flat()])
+    envelope += `\0${name}\0${value}`
+  }
+  return envelope
 }
 
 /** What lua/step.lua keeps of the steps. Absent where there are none. */
@@ -102,8 +105,8 @@ export function decodeStepList(stored: Buffer): readonly StepRecord[] | undefine
 
 export function bodyOf(response: StoredResponse): Buffer {
   if (response.kind === 'tombstone') return noBytes
-  const { buffer, byteOffset, byteLength } = response.body
-  return Buffer.from(buffer, byteOffset, byteLength)
+  const { body } = response
+  return Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
 }
 
 export const noBytes = Buffer.alloc(0)
