@@ -15,8 +15,9 @@ export function recordableHeaders(
   options: { setCookie?: boolean } = {},
 ): Array<readonly [string, string]> {
   const connectionNamed = namedByConnection(headers)
-  return headers.filter(([name]) => {
-    const lowerCase = name.toLowerCase()
+  // By index: to take a pair apart makes an iterator, and each answer passes here.
+  return headers.filter((header) => {
+    const lowerCase = header[0].toLowerCase()
     if (connectionNamed?.has(lowerCase) === true) return false
     if (lowerCase === 'set-cookie') return options.setCookie === true
     return isRecordable(lowerCase)

@@ -154,7 +154,7 @@ class NodeRun<Request> implements CapturedRun {
   }
 
   onHead(headers: HeaderList): void {
-    const setsCors = headers.some(([name]) => name.toLowerCase() === 'access-control-allow-origin')
+    const setsCors = headers.some((header) => header[0].toLowerCase() === 'access-control-allow-origin')
     if (setsCors) this.#guard.engine.misuse.report('cors-after')
   }
 

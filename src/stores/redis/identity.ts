@@ -37,7 +37,6 @@ function labelBytes({ key, scope }: RecordLabel): number {
   return longestCharacter * (key.length + scope.length) + 8
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export const uuidBytes = 17
 export const [uuidMark, textMark] = [0, 1]
 const jsonMark = 2
@@ -49,18 +48,25 @@ export function encodeOwner(owner: string): Buffer {
 
 /** A UUID in 16 bytes instead of 36. */
 function writeOwner(bytes: Buffer, at: number, owner: string): number {
-  if (uuid.test(owner)) return writeUuid(bytes, at, owner)
+  const uuidEnd = writeUuid(bytes, at, owner)
+  if (uuidEnd !== undefined) return uuidEnd
   bytes[at] = textMark
   return at + 1 + bytes.write(encodeText(owner), at + 1)
 }
 
-function writeUuid(bytes: Buffer, at: number, text: string): number {
+/** Undefined, with some bytes written already, for a text that is no UUID in lower case. */
+function writeUuid(bytes: Buffer, at: number, text: string): number | undefined {
+  if (text.length !== uuidCharacters) return undefined
   bytes[at] = uuidMark
   let half = 2 * (at + 1)
-  for (let index = 0; index < text.length; index += 1) {
+  for (let index = 0; index < uuidCharacters; index += 1) {
     const code = text.charCodeAt(index)
-    if (code === hyphen) continue
-    const nibble = code > nine ? code - lowerA + 10 : code - zero
+    if (index === 8 || index === 13 || index === 18 || index === 23) {
+      if (code !== hyphen) return undefined
+      continue
+    }
+    const nibble = nibbleOf(code)
+    if (nibble === undefined) return undefined
     const byteAt = half >> 1
     bytes[byteAt] = half % 2 === 0 ? nibble << 4 : (bytes[byteAt] ?? 0) | nibble
     half += 1
@@ -68,7 +74,13 @@ function writeUuid(bytes: Buffer, at: number, text: string): number {
   return at + uuidBytes
 }
 
-const [hyphen, zero, nine, lowerA] = [0x2d, 0x30, 0x39, 0x61]
+function nibbleOf(code: number): number | undefined {
+  if (code >= zero && code <= nine) return code - zero
+  return code >= lowerA && code <= lowerF ? code - lowerA + 10 : undefined
+}
+
+const uuidCharacters = 36
+const [hyphen, zero, nine, lowerA, lowerF] = [0x2d, 0x30, 0x39, 0x61, 0x66]
 
 /** UTF-8 has no lone halves of surrogate pairs, and turns each into U+FFFD: two ids would become one. */
 export function encodeText(text: string): string {
@@ -129,15 +141,21 @@ function writeLabel(bytes: Buffer, at: number, { key, scope }: RecordLabel): num
     bytes[at] = jsonMark
     return at + 1 + bytes.write(JSON.stringify([key, scope]), at + 1)
   }
-  if (uuid.test(key)) {
-    const scopeAt = writeUuid(bytes, at, key)
-    return scopeAt + bytes.write(scope, scopeAt)
-  }
+  const scopeAt = writeUuid(bytes, at, key)
+  if (scopeAt !== undefined) return scopeAt + bytes.write(scope, scopeAt)
   bytes[at] = textMark
   return at + 1 + bytes.write(`${key}\0${scope}`, at + 1)
 }
 
 /** Can stand in a list that is separated by NUL, and comes back from UTF-8 as it was. */
 export function isPlain(text: string): boolean {
-  return !/[\0\p{Cs}]/u.test(text)
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    if (code === 0) return false
+    // A whole pair is as good as any other character.
+    if (code >= firstSurrogate && code <= lastSurrogate) return !/[\0\p{Cs}]/u.test(text)
+  }
+  return true
 }
+
+const [firstSurrogate, lastSurrogate] = [0xd800, 0xdfff]
