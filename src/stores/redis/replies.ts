@@ -34,9 +34,11 @@ export function readClaimReply(reply: unknown): ClaimReply {
 }
 
 function claimed(fields: readonly unknown[]): ClaimResult {
-  const [token, attempt] = [numberIn(fields[1]), numberIn(fields[2])]
+  const token = numberIn(fields[1])
+  const attempt = numberIn(fields[2])
   const takeover = takeoverIn(fields)
-  const steps = decodeStepList(bytesIn(fields[5]))
+  const steps = fields[5] === undefined ? undefined : decodeStepList(bytesIn(fields[5]))
+  if (takeover === undefined && steps === undefined) return { kind: 'claimed', token, attempt }
   return { kind: 'claimed', token, attempt, ...(takeover && { takeover }), ...(steps && { steps }) }
 }
 

@@ -226,7 +226,7 @@ local function grant(taken_over)
     steps = steps,
   })
   if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, steps, record.envelope, record.body } end
-  return { 0, token, attempt, taken_over, now_ms, steps }
+  return { 0, token, attempt, taken_over, now_ms, steps ~= '' and steps or nil }
 end
 if not record or record.fingerprint == '' then return grant(0) end
 local comparison = compare(record.fingerprint, fingerprint)

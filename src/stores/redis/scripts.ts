@@ -14,7 +14,7 @@ export const abandon: Script = {
 
 export const claim: Script = {
   name: 'claim',
-  sha: 'a94de32ec56cffa9f83adf848d8baf77cfd18afc',
+  sha: '59534b96d85da99119c82195e47879b046c1b797',
 }
 
 export const complete: Script = {

@@ -139,7 +139,8 @@ local function grant(taken_over)
     steps = steps,
   })
   if taken_over == 4 then return { 0, token, attempt, taken_over, now_ms, steps, record.envelope, record.body } end
-  return { 0, token, attempt, taken_over, now_ms, steps }
+  -- What comes last may be left out, and mostly is: a client makes a buffer of each text.
+  return { 0, token, attempt, taken_over, now_ms, steps ~= '' and steps or nil }
 end
 
 -- Nothing there, or a clean release, which may even carry another request.
