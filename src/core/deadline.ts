@@ -55,12 +55,7 @@ export class Deadline {
       if (this.#timer === undefined) this.#arm(this.#limitMs)
       operation.then(
         (value) => {
-          if (!this.#remove(entry)) return
-          try {
-            resolve(ends.onValue === undefined ? value : ends.onValue(value))
-          } catch (error) {
-            reject(error)
-          }
+          if (this.#remove(entry)) settle(value, ends, resolve, reject)
         },
         (error: unknown) => {
           if (this.#remove(entry)) fail(entry, error)
@@ -108,6 +103,21 @@ export class Deadline {
   #arm(delayMs: number): void {
     this.#timer = this.#clock.setTimer(() => this.#sweep(), delayMs)
   }
+}
+
+function settle<T>(
+  value: T,
+  { onValue }: Ends<T>,
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): void {
+  let told = value
+  try {
+    if (onValue !== undefined) told = onValue(value)
+  } catch (error) {
+    return reject(error)
+  }
+  resolve(told)
 }
 
 function fail({ ends, reject }: Entry, error: unknown): void {

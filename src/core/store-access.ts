@@ -57,8 +57,7 @@ export class StoreAccess {
         this.#events.emit({ type: 'store-error', operation: 'claim', error })
         // The claim may have landed, or land yet.
         this.abandon(request)
-        if (error instanceof DeadlineExceeded)
-          claiming.then((late) => this.#giveBackLate(request, late), ignore)
+        if (error instanceof DeadlineExceeded) void this.#giveBackLate(request, claiming)
       },
     })
   }
@@ -149,8 +148,9 @@ export class StoreAccess {
   }
 
   /** A claim that lay in a driver's queue for longer than a lease lands when nobody abandons it any more. */
-  #giveBackLate(request: ClaimRequest, result: ClaimResult): void {
-    if (result.kind === 'claimed') this.abandon(request)
+  async #giveBackLate(request: ClaimRequest, claiming: Promise<ClaimResult>): Promise<void> {
+    const late = await claiming.catch(ignore)
+    if (late?.kind === 'claimed') this.abandon(request)
   }
 
   /** Tries again within the time-out of one operation: for writes that say the same, however often they arrive. */

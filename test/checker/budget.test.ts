@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -7,14 +7,16 @@ import { runCheck } from '../../src/checker/run.ts'
 // Every order is new, and no two take as long, so that rounds side by side end apart from each other.
 let orders = 0
 let inFlight = 0
-const server = createServer(async (_, response) => {
+const server = createServer((_, response) => void order(response))
+
+async function order(response: ServerResponse): Promise<void> {
   orders += 1
   inFlight += 1
-  const order = orders
-  await sleep(5 + (order % 7) * 20)
+  const number = orders
+  await sleep(5 + (number % 7) * 20)
   inFlight -= 1
-  response.end(JSON.stringify({ id: `order-${order}` }))
-})
+  response.end(JSON.stringify({ id: `order-${number}` }))
+}
 
 beforeAll(() => new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve)))
 afterAll(() => void server.close())

@@ -22,8 +22,13 @@ export function changedHeaders(response: ServerResponse, before: HeaderSnapshot)
   for (const name of namesAsSet(response)) {
     const value = response.getHeader(name)
     if (value === undefined || sameValue(before.get(name.toLowerCase()), value)) continue
-    if (Array.isArray(value)) for (const item of value) changed.push([name, String(item)])
-    else changed.push([name, String(value)])
+    if (!Array.isArray(value)) {
+      changed.push([name, String(value)])
+      continue
+    }
+    // Numbers too, whatever the types say.
+    const items: readonly unknown[] = value
+    for (const item of items) changed.push([name, String(item)])
   }
   return changed
 }

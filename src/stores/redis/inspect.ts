@@ -43,8 +43,7 @@ export function inspectRedis(inspecting: Inspecting): Inspection {
     },
     forget: async (id) => {
       assertOpen()
-      const read = (reply: unknown) => numberIn(reply) === 1
-      return scripting.run({ script: scripts.forget, key: keys.keyOf(id), args: [], read })
+      return scripting.run({ script: scripts.forget, key: keys.keyOf(id), args: [], read: didForget })
     },
     settle: async (id, resolution) => {
       assertOpen()
@@ -56,6 +55,10 @@ export function inspectRedis(inspecting: Inspecting): Inspection {
       })
     },
   }
+}
+
+function didForget(reply: unknown): boolean {
+  return numberIn(reply) === 1
 }
 
 function inspected(id: string, reply: unknown): InspectedRecord | undefined {

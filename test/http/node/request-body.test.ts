@@ -20,7 +20,7 @@ const sockets: Socket[] = []
 const passages: Array<Promise<void>> = []
 
 afterEach(() => {
-  passages.splice(0)
+  passages.length = 0
   for (const socket of sockets.splice(0)) socket.destroy()
   server?.closeAllConnections()
   server?.close()
@@ -120,7 +120,7 @@ async function serve(
   before: (request: IncomingMessage, response: ServerResponse) => void,
   handler: NodeHandler<IncomingMessage, ServerResponse>,
 ): Promise<AddressInfo> {
-  const safely = idempotency<IncomingMessage, ServerResponse>({
+  const safely = idempotency({
     store: memoryStore(),
     scope: false,
     maxRequestBytes: 2048,
