@@ -2,7 +2,7 @@ import type { Lease } from '../../core/lease.ts'
 import type { HeaderList } from '../../core/record.ts'
 import { createProblem, type Problem, problemDocument } from '../../protocol/problem.ts'
 import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
-import type { Guard } from '../guard.ts'
+import type { Admission, Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { AnswerHeaders } from './answer-headers.ts'
 import { captureResponse } from './capture.ts'
@@ -12,7 +12,8 @@ import { type FetchRequest, FetchRequestView } from './request.ts'
 import { requireAnswer } from './require-answer.ts'
 
 /** One request on its way through a handler that answers with a `Response`. */
-export interface FetchExchange<Native> extends FetchRequest<Native> {
+export interface FetchExchange {
+  readonly request: Request
   /** What layers further out have set so far, where the framework keeps that. */
   readonly outerHeaders?: () => HeaderList
   /** Answers with a problem in the API's own form; default: a problem document. */
@@ -42,14 +43,26 @@ export function enter(guard: Guard<never>, request: Request): boolean {
 /** On a guarded request, and holds what its handler gets once that runs. */
 const entered = Symbol('guarded by hapax')
 
-/** Takes a guarded request through the guard, and to its handler where that is to run. */
+/** Shows a guarded request to the guard. At once where it has no key, so that its adapter can pass it on for nothing. */
+export function admit<Native>(
+  guard: Guard<Native>,
+  request: FetchRequest<Native>,
+): Admission | Promise<Admission> {
+  return guard.admit(new FetchRequestView(request))
+}
+
+export function isUnkeyed(admitted: Admission | Promise<Admission>): boolean {
+  return 'kind' in admitted && admitted.kind === 'unkeyed'
+}
+
+/** Takes a guarded request to its handler where that is to run, and answers it where not. */
 export async function passThrough<Native>(
   guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
+  exchange: FetchExchange,
+  admitted: Admission | Promise<Admission>,
 ): Promise<Response> {
   const { request } = exchange
-  const admitted = guard.admit(new FetchRequestView(exchange))
-  const admission = admitted instanceof Promise ? await admitted : admitted
+  const admission = await admitted
   switch (admission.kind) {
     case 'unkeyed':
     case 'bypass':
@@ -79,7 +92,7 @@ export async function passThrough<Native>(
 
 async function run<Native>(
   guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
+  exchange: FetchExchange,
   lease: Lease,
 ): Promise<Response> {
   const { request, waitUntil } = exchange
@@ -136,8 +149,8 @@ const signalOfRun: PropertyDescriptor & ThisType<Request> = {
   },
 }
 
-async function answerFrom<Native>(
-  exchange: FetchExchange<Native>,
+async function answerFrom(
+  exchange: FetchExchange,
   idempotency: RequestIdempotency,
 ): Promise<Response> {
   try {
@@ -164,7 +177,7 @@ async function failed<Native>(
 
 async function refuse<Native>(
   guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
+  exchange: FetchExchange,
   problem: Problem,
   expiresAtMs: number | undefined,
 ): Promise<Response> {

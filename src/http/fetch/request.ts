@@ -9,7 +9,7 @@ export interface FetchRequest<Native> {
   readonly native: Native
   readonly request: Request
   /** What the framework keeps of a body that was read before. */
-  readonly readBefore?: (() => Promise<Uint8Array | undefined>) | undefined
+  readonly readBefore?: ((native: Native) => Promise<Uint8Array | undefined>) | undefined
 }
 
 /** One object for each request, where functions that close over it would be six. */
@@ -45,7 +45,7 @@ export class FetchRequestView<Native> implements RequestView<Native> {
 
   async body(maxBytes: number): Promise<RequestBody> {
     const request = this.#request
-    const bytes = await (request.bodyUsed ? this.#readBefore?.() : readWhole(request, maxBytes))
+    const bytes = await (request.bodyUsed ? this.#readBefore?.(this.native) : readWhole(request, maxBytes))
     if (!(bytes instanceof Uint8Array)) return { kind: bytes ?? 'consumed' }
     return decoded(request, bytes, maxBytes)
   }
