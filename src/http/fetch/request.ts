@@ -2,6 +2,7 @@ import type { Unsubscribe } from '../../core/store.ts'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
 import { type UnreadMessage, unreadMessageOf } from './light.ts'
+import { canBePutBack, putBack } from './rereadable.ts'
 
 /** What an adapter knows of a request besides the `Request` itself. */
 export interface FetchRequest<Native> {
@@ -65,33 +66,53 @@ async function decoded(request: Request, bytes: Uint8Array, maxBytes: number): P
 
 type WholeBody = Uint8Array | 'too-large' | 'incomplete'
 
-/**
- * Reads a clone, so that the handler finds the request it was given, of whatever class, and its body intact.
- * What the original buffers meanwhile is bounded: nothing is read beyond `maxBytes`.
- */
+/** Reads so that the handler finds the request it was given, of whatever class, and its body intact. */
 async function readWhole(request: Request, maxBytes: number): Promise<WholeBody> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return giveUp(request)
   const message = unreadMessageOf(request)
   if (message !== undefined) return takeWhole(message, maxBytes)
-  if (request.body === null) return new Uint8Array()
+  const { body } = request
+  if (body === null) return new Uint8Array()
+  if (!(await canBePutBack(body))) return readClone(request, maxBytes)
+  const whole = await readAll(body.getReader(), maxBytes)
+  if (whole instanceof Uint8Array) putBack(body, whole)
+  return whole
+}
+
+/** What the original buffers meanwhile is bounded: nothing is read beyond `maxBytes`. */
+async function readClone(request: Request, maxBytes: number): Promise<WholeBody> {
   const reader = request.clone().body?.getReader()
+  const whole = reader === undefined ? new Uint8Array() : await readAll(reader, maxBytes)
+  return whole === 'too-large' ? giveUp(request) : whole
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  maxBytes: number,
+): Promise<WholeBody> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   try {
     for (;;) {
-      const { done, value } = (await reader?.read()) ?? { done: true }
-      if (done || value === undefined) return Buffer.concat(chunks)
+      const { done, value } = await reader.read()
+      if (done) return joined(chunks)
       chunks.push(value)
       bytes += value.length
       if (bytes > maxBytes) {
         // Without waiting: a clone's cancellation is over only when the original's is.
-        void reader?.cancel().catch(() => {})
-        return giveUp(request)
+        void reader.cancel().catch(() => {})
+        return 'too-large'
       }
     }
   } catch {
     return 'incomplete'
   }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const [only] = chunks
+  // A server's stream may hold what is no bytes, which `concat` refuses.
+  return chunks.length === 1 && only instanceof Uint8Array ? only : Buffer.concat(chunks)
 }
 
 /** Where it leaves the bytes the request finds them, as if nobody had read them. */
