@@ -1,4 +1,4 @@
-import type { UnderlyingSource } from 'node:stream/web'
+import { streamOf } from './whole-stream.ts'
 
 /**
  * Whether a body that was read can be {@link putBack}. The standard way is to read a clone of the request, which costs Node
@@ -7,24 +7,30 @@ import type { UnderlyingSource } from 'node:stream/web'
  */
 export async function canBePutBack(body: ReadableStream): Promise<boolean> {
   trial ??= tryOut()
-  const state = await trial
+  state = await trial
   // A stream of bytes can be read in ways that the one which takes its place does not know.
   return state !== undefined && isPlain(body, state)
 }
 
 /** Lets a body that was read to its end be read again: the same stream of the same request, as if nobody had read it. */
 export function putBack(body: ReadableStream<Uint8Array>, bytes: Uint8Array): void {
-  Object.assign(body, holding(bytes))
+  Object.assign(body, streamOf(bytes))
+}
+
+/** Whether streams are known to be Node's, which makes a stream of bytes for each body that is not one, at twice the cost. */
+export function streamsAreNodes(): boolean {
+  return state !== undefined
 }
 
 let trial: Promise<symbol | undefined> | undefined
+let state: symbol | undefined
 
 /** Node keeps all that a stream is under symbols on it, and does not say so anywhere: this finds out whether it still does. */
 async function tryOut(): Promise<symbol | undefined> {
   try {
-    const body = holding(Buffer.from('first'))
-    const state = Object.getOwnPropertySymbols(body).find((key) => isPlain(body, key))
-    if (state === undefined) return undefined
+    const body = streamOf(Buffer.from('first'))
+    const key = Object.getOwnPropertySymbols(body).find((symbol) => isPlain(body, symbol))
+    if (key === undefined) return undefined
     const request = new Request('http://localhost/', { method: 'POST', body, duplex: 'half' })
     const reader = body.getReader()
     while (!(await reader.read()).done);
@@ -32,26 +38,9 @@ async function tryOut(): Promise<symbol | undefined> {
     const unread = !request.bodyUsed && !body.locked && request.body === body
     const copy = await request.clone().text()
     const whole = await new Request(request).text()
-    return unread && copy === 'second' && whole === 'second' && request.bodyUsed ? state : undefined
+    return unread && copy === 'second' && whole === 'second' && request.bodyUsed ? key : undefined
   } catch {
     return undefined
-  }
-}
-
-function holding(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream(new Whole(bytes))
-}
-
-class Whole implements UnderlyingSource<Uint8Array> {
-  readonly #bytes: Uint8Array
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
-
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    if (this.#bytes.length > 0) controller.enqueue(this.#bytes)
-    controller.close()
   }
 }
 
