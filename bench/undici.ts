@@ -19,10 +19,11 @@ async function answer(
   response: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
+  const { method = 'GET' } = message
   const request = new Request(`http://${message.headers.host ?? 'localhost'}${message.url ?? '/'}`, {
-    method: message.method ?? 'GET',
+    method,
     headers: headersOf(message),
-    body: bodyOf(message),
+    body: method === 'GET' || method === 'HEAD' ? null : bodyOf(message),
     duplex: 'half',
     signal,
   })

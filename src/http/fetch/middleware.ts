@@ -6,7 +6,7 @@ import type { Admission, Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { AnswerHeaders } from './answer-headers.ts'
 import { captureResponse } from './capture.ts'
-import { isTaken } from './light.ts'
+import { discardBody } from './discarded-body.ts'
 import { replayed, type WholeAnswer, wholeResponse } from './replay.ts'
 import { type FetchRequest, FetchRequestView } from './request.ts'
 import { requireAnswer } from './require-answer.ts'
@@ -88,8 +88,7 @@ export async function passThrough<Native>(
       return toldResponse(answer, exchange, { replayed: true, expiresAtMs })
     }
     case 'reject':
-      // Nobody reads it any more. Deno closes the connection of a request whose body was left unread.
-      if (!isTaken(request) && !request.bodyUsed) void request.body?.cancel().catch(() => {})
+      discardBody(request)
       return refuse(guard, exchange, admission.problem, admission.expiresAtMs)
   }
 }

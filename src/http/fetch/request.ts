@@ -1,8 +1,9 @@
 import type { Unsubscribe } from '../../core/store.ts'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
+import { discardRest } from './discarded-body.ts'
 import { type UnreadMessage, unreadMessageOf } from './light.ts'
-import { canBePutBack, putBack } from './rereadable.ts'
+import { canBePutBack, putBack } from './node-streams.ts'
 
 /** What an adapter knows of a request besides the `Request` itself. */
 export interface FetchRequest<Native> {
@@ -68,22 +69,27 @@ type WholeBody = Uint8Array | 'too-large' | 'incomplete'
 
 /** Reads so that the handler finds the request it was given, of whatever class, and its body intact. */
 async function readWhole(request: Request, maxBytes: number): Promise<WholeBody> {
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return giveUp(request)
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return 'too-large'
   const message = unreadMessageOf(request)
   if (message !== undefined) return takeWhole(message, maxBytes)
   const { body } = request
   if (body === null) return new Uint8Array()
   if (!(await canBePutBack(body))) return readClone(request, maxBytes)
-  const whole = await readAll(body.getReader(), maxBytes)
+  const reader = body.getReader()
+  const whole = await readAll(reader, maxBytes)
   if (whole instanceof Uint8Array) putBack(body, whole)
+  if (whole === 'too-large') void discardRest(reader).catch(() => {})
   return whole
 }
 
 /** What the original buffers meanwhile is bounded: nothing is read beyond `maxBytes`. */
 async function readClone(request: Request, maxBytes: number): Promise<WholeBody> {
   const reader = request.clone().body?.getReader()
-  const whole = reader === undefined ? new Uint8Array() : await readAll(reader, maxBytes)
-  return whole === 'too-large' ? giveUp(request) : whole
+  if (reader === undefined) return new Uint8Array()
+  const whole = await readAll(reader, maxBytes)
+  // Without waiting: a clone's cancellation is over only when the original's is.
+  if (whole === 'too-large') void reader.cancel().catch(() => {})
+  return whole
 }
 
 async function readAll(
@@ -98,11 +104,7 @@ async function readAll(
       if (done) return joined(chunks)
       chunks.push(value)
       bytes += value.length
-      if (bytes > maxBytes) {
-        // Without waiting: a clone's cancellation is over only when the original's is.
-        void reader.cancel().catch(() => {})
-        return 'too-large'
-      }
+      if (bytes > maxBytes) return 'too-large'
     }
   } catch {
     return 'incomplete'
@@ -150,9 +152,4 @@ function takeWhole(message: UnreadMessage, maxBytes: number): Promise<WholeBody>
     message.on('close', onGone)
     message.on('error', onGone)
   })
-}
-
-function giveUp(request: Request): 'too-large' {
-  void request.body?.cancel().catch(() => {})
-  return 'too-large'
 }
