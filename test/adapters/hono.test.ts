@@ -113,7 +113,8 @@ describe('Hono', () => {
   it('leaves it to Hono to say that a handler has returned nothing; under a key it is a failure', async () => {
     const app = new Hono()
     app.onError((error, c) => c.text(error.message, 500))
-    app.use(guard())
+    const { logger } = collectingLogger()
+    app.use(guard({ logger }), guard({ logger }))
     // As an application without types has it.
     app.all('/', (() => {}) as never)
     for (const method of ['GET', 'POST']) {
