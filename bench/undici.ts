@@ -9,7 +9,9 @@ export function undiciServer(handler: FetchHandler): Server {
     response.once('close', () => {
       if (!response.writableFinished) gone.abort()
     })
-    answer(handler, message, response, gone.signal).catch((error: unknown) => response.destroy(asError(error)))
+    answer(handler, message, response, gone.signal).catch((error: unknown) =>
+      response.destroy(asError(error)),
+    )
   })
 }
 

@@ -76,8 +76,8 @@ export function idempotency<Req extends Request = Request, Context extends unkno
       }
       const exchange: FetchExchange = {
         request,
-        run(idempotency) {
-          own.idempotency = idempotency
+        run(given) {
+          own.idempotency = given
           return handler(own, ...context)
         },
         answerOf: (thrown) => (thrown instanceof Response ? thrown : answerOf?.(thrown)),

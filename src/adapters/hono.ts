@@ -49,18 +49,14 @@ export function idempotency<C extends Context>(options: HonoOptions<C>): HonoIde
   const middleware: MiddlewareHandler = async (incoming, next) => {
     // The app's types say which context reaches this middleware; Hono can't be asked.
     const context = incoming as C
-    const request = context.req.raw
-    // Not `return next()`: what that resolves to Hono would take for the answer of a handler that returned none.
-    if (!guard.guards(context, request.method)) return void (await next())
-    if (!('getLayout' in context)) throw unsupportedFramework('Hono', '4')
-    if (!enter(guard, request)) return void (await next())
-    const admitted = admit(guard, { native: context, request, readBefore: bytesReadBefore })
-    if (isUnkeyed(admitted)) {
-      context.set('idempotency', unkeyedIdempotency(guard.unprotected))
-      return void (await next())
+    const admitted = admitKeyed(context)
+    if (admitted === undefined) {
+      // Not `return next()`: what that resolves to Hono would take for the answer of a handler that returned none.
+      await next()
+      return
     }
     const exchange: FetchExchange = {
-      request,
+      request: context.req.raw,
       outerHeaders: () => headersSetBefore(context),
       async run(own) {
         context.set('idempotency', own)
@@ -76,6 +72,19 @@ export function idempotency<C extends Context>(options: HonoOptions<C>): HonoIde
     context.res = undefined
     context.res = response
   }
+
+  /** `undefined` for a request that only passes through. At once, so that it costs nothing. */
+  function admitKeyed(context: C): ReturnType<typeof admit> | undefined {
+    const request = context.req.raw
+    if (!guard.guards(context, request.method)) return undefined
+    if (!('getLayout' in context)) throw unsupportedFramework('Hono', '4')
+    if (!enter(guard, request)) return undefined
+    const admitted = admit(guard, { native: context, request, readBefore: bytesReadBefore })
+    if (!isUnkeyed(admitted)) return admitted
+    context.set('idempotency', unkeyedIdempotency(guard.unprotected))
+    return undefined
+  }
+
   return Object.assign(middleware, idempotencyOf(guard.engine))
 }
 

@@ -80,7 +80,7 @@ describe('Hono', () => {
     expect(warnings).toEqual([])
   })
 
-  it('gives them to a response that is not of Hono\'s making, too', async () => {
+  it("gives them to a response that is not of Hono's making, too", async () => {
     const app = new Hono()
     let requests = 0
     app.use(async (c, next) => {
@@ -122,7 +122,10 @@ describe('Hono', () => {
       expect([answer.status, await answer.text()]).toEqual([500, expect.stringContaining('not finalized')])
     }
     const keyed = await post(app)
-    expect([keyed.status, await keyed.text()]).toEqual([500, expect.stringContaining('must return a Response')])
+    expect([keyed.status, await keyed.text()]).toEqual([
+      500,
+      expect.stringContaining('must return a Response'),
+    ])
     expect((await post(app)).headers.get('idempotent-replayed')).toBe('true')
   })
 

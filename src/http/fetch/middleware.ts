@@ -93,11 +93,7 @@ export async function passThrough<Native>(
   }
 }
 
-async function run<Native>(
-  guard: Guard<Native>,
-  exchange: FetchExchange,
-  lease: Lease,
-): Promise<Response> {
+async function run<Native>(guard: Guard<Native>, exchange: FetchExchange, lease: Lease): Promise<Response> {
   const { request, waitUntil } = exchange
   const outerHeaders = exchange.outerHeaders?.() ?? []
   const clientGone = request.signal
@@ -152,10 +148,7 @@ const signalOfRun: PropertyDescriptor & ThisType<Request> = {
   },
 }
 
-async function answerFrom(
-  exchange: FetchExchange,
-  idempotency: RequestIdempotency,
-): Promise<Response> {
+async function answerFrom(exchange: FetchExchange, idempotency: RequestIdempotency): Promise<Response> {
   try {
     return await exchange.run(idempotency)
   } catch (thrown) {
