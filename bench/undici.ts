@@ -32,9 +32,16 @@ async function answer(
   const { status, headers, body } = await handler(request)
   response.writeHead(status, [...headers].flat())
   for await (const chunk of body ?? []) {
-    if (!response.write(chunk)) await new Promise((resolve) => response.once('drain', resolve))
+    if (response.destroyed) break
+    if (!response.write(chunk)) await drained(response)
   }
   response.end()
+}
+
+function drained(response: ServerResponse): Promise<unknown> {
+  return Promise.race(
+    ['drain', 'close'].map((name) => new Promise((resolve) => response.once(name, resolve))),
+  )
 }
 
 function headersOf({ rawHeaders }: IncomingMessage): Headers {
