@@ -10,6 +10,7 @@ import { withIdempotency } from '../src/adapters/fetch.ts'
 import { idempotency as onHono } from '../src/adapters/hono.ts'
 import { idempotency as onNode } from '../src/adapters/node.ts'
 import type { Store } from '../src/core/store.ts'
+import { undiciServer } from './undici.ts'
 import type { Framework } from './variants.ts'
 
 /** The same small API on each framework, with hapax in front where there is a store. Resolves to its port. */
@@ -31,10 +32,8 @@ export const servers: Readonly<Record<Framework, (store: Store | undefined) => P
     app.post('/orders', async (c) => c.json(answerTo(await c.req.json()), 201))
     return servedFetch(app.fetch)
   },
-  fetch: (store) => {
-    const handler = async (request: Request) => Response.json(answerTo(await request.json()), { status: 201 })
-    return servedFetch(store === undefined ? handler : withIdempotency(handler, optionsOf(store)))
-  },
+  fetch: (store) => servedFetch(fetchHandler(store)),
+  'fetch on undici': (store) => listening(undiciServer(fetchHandler(store))),
   node: (store) => {
     const handler: Parameters<ReturnType<typeof onNode>>[0] = async (request, response) => {
       const answer = JSON.stringify(answerTo(await json(request)))
@@ -70,6 +69,11 @@ function optionsOf(store: Store): { store: Store; scope: false; silence: ['memor
 
 function answerTo(order: unknown): object {
   return { id: 'ord_1', ...Object(order), status: 'paid' }
+}
+
+function fetchHandler(store: Store | undefined): (request: Request) => Promise<Response> {
+  const handler = async (request: Request) => Response.json(answerTo(await request.json()), { status: 201 })
+  return store === undefined ? handler : withIdempotency(handler, optionsOf(store))
 }
 
 function servedFetch(fetch: (request: Request) => Response | Promise<Response>): Promise<number> {

@@ -15,7 +15,7 @@ export type Program =
   /** A server of `bench/peers/servers`. */
   | { readonly kind: 'peer'; readonly name: string }
 
-export type Framework = 'express' | 'fastify' | 'hono' | 'fetch' | 'node'
+export type Framework = 'express' | 'fastify' | 'hono' | 'fetch' | 'fetch on undici' | 'node'
 
 /** A store: hapax with it in front of the handler. The others: no hapax, and so many bare commands of a client. */
 export type Work =
@@ -52,7 +52,7 @@ export const variants: readonly Variant[] = [
   guarded('SQLite (FULL), replay', 'sqlite', 'replay', bare),
   guarded('memory, first request', 'memory', 'first', bare),
   guarded('memory, replay', 'memory', 'replay', bare),
-  ...(['express', 'fastify', 'hono', 'fetch', 'node'] as const).flatMap(ofFramework),
+  ...(['express', 'fastify', 'hono', 'fetch', 'fetch on undici', 'node'] as const).flatMap(ofFramework),
   ...['hapax', 'blog', 'express-idempotency', 'node-idempotency-nest', 'powertools-redis'].flatMap(ofPeer),
   { ...guarded('Redis, first request', 'redis', 'first', 'Redis, first request'), group: 'embedded' },
   {

@@ -1,10 +1,10 @@
 import { Engine } from '../core/engine.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
 import { optionalFunction } from '../core/option-readers.ts'
-import { enter, passThrough } from '../http/fetch/middleware.ts'
+import { admit, enter, type FetchExchange, isUnkeyed, passThrough } from '../http/fetch/middleware.ts'
 import { Guard } from '../http/guard.ts'
 import { type HttpOptions, readHttpOptions } from '../http/options.ts'
-import type { RequestIdempotency } from '../http/request-idempotency.ts'
+import { type RequestIdempotency, unkeyedIdempotency } from '../http/request-idempotency.ts'
 import type { Problem } from '../protocol/problem.ts'
 
 /** The options of {@link idempotency} for handlers that answer a `Request` with a `Response`. */
@@ -66,22 +66,25 @@ export function idempotency<Req extends Request = Request, Context extends unkno
     handler: FetchHandler<OwnReq, Own>,
   ): GuardedHandler<OwnReq, Own> {
     return async (request, ...context) => {
-      const guarded = guard.guards(request, request.method) && enter(guard, request)
       // On methods that are not guarded the object is missing, as the type of the handler says.
-      const run = (): Response | Promise<Response> =>
-        handler(request as OwnReq & { idempotency: RequestIdempotency }, ...context)
-      if (!guarded) return run()
-      return passThrough(guard, {
-        native: request,
+      const own = request as OwnReq & { idempotency: RequestIdempotency }
+      if (!guard.guards(request, request.method) || !enter(guard, request)) return handler(own, ...context)
+      const admitted = admit(guard, { native: request, request })
+      if (isUnkeyed(admitted)) {
+        own.idempotency = unkeyedIdempotency(guard.unprotected)
+        return handler(own, ...context)
+      }
+      const exchange: FetchExchange = {
         request,
-        run(own) {
-          Object.assign(request, { idempotency: own })
-          return run()
+        run(given) {
+          own.idempotency = given
+          return handler(own, ...context)
         },
         answerOf: (thrown) => (thrown instanceof Response ? thrown : answerOf?.(thrown)),
         respond: respond && ((problem) => respond(problem, request)),
         waitUntil: waitUntil && ((work) => waitUntil(work, request, ...context)),
-      })
+      }
+      return passThrough(guard, exchange, admitted)
     }
   }
   return Object.assign(once, idempotencyOf(guard.engine))

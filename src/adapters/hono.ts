@@ -3,10 +3,12 @@ import { Engine } from '../core/engine.ts'
 import { unsupportedFramework } from '../core/errors.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
 import { optionalFunction } from '../core/option-readers.ts'
-import { enter, passThrough } from '../http/fetch/middleware.ts'
+import type { HeaderList } from '../core/record.ts'
+import { admit, enter, type FetchExchange, isUnkeyed, passThrough } from '../http/fetch/middleware.ts'
+import { requireAnswer } from '../http/fetch/require-answer.ts'
 import { Guard } from '../http/guard.ts'
 import { type HttpOptions, readHttpOptions } from '../http/options.ts'
-import type { RequestIdempotency } from '../http/request-idempotency.ts'
+import { type RequestIdempotency, unkeyedIdempotency } from '../http/request-idempotency.ts'
 import type { Problem } from '../protocol/problem.ts'
 
 /** The options of {@link idempotency} on Hono. */
@@ -47,31 +49,57 @@ export function idempotency<C extends Context>(options: HonoOptions<C>): HonoIde
   const middleware: MiddlewareHandler = async (incoming, next) => {
     // The app's types say which context reaches this middleware; Hono can't be asked.
     const context = incoming as C
-    const request = context.req.raw
-    if (!guard.guards(context, request.method)) return next()
-    if (!('getLayout' in context)) throw unsupportedFramework('Hono', '4')
-    if (!enter(guard, request)) return next()
-    const response = await passThrough(guard, {
-      native: context,
-      request,
-      outerHeaders: () => [...context.res.headers],
-      readBefore: () => bytesReadBefore(context),
+    const admitted = admitKeyed(context)
+    if (admitted === undefined) {
+      // Not `return next()`: what that resolves to Hono would take for the answer of a handler that returned none.
+      await next()
+      return
+    }
+    const exchange: FetchExchange = {
+      request: context.req.raw,
+      outerHeaders: () => headersSetBefore(context),
       async run(own) {
         context.set('idempotency', own)
         await next()
-        return context.res
+        // Where nothing was returned, Hono would make an empty answer of it.
+        return requireAnswer(context.finalized ? context.res : undefined)
       },
       respond: respond && ((problem) => respond(problem, context)),
       waitUntil: waitUntil && ((work) => waitUntil(work, context)),
-    })
+    }
+    const response = await passThrough(guard, exchange, admitted)
     // Hono would merge the headers of the answer before into the one that replaces it.
     context.res = undefined
     context.res = response
   }
+
+  /** `undefined` for a request that only passes through. At once, so that it costs nothing. */
+  function admitKeyed(context: C): ReturnType<typeof admit> | undefined {
+    const request = context.req.raw
+    if (!guard.guards(context, request.method)) return undefined
+    if (!('getLayout' in context)) throw unsupportedFramework('Hono', '4')
+    if (!enter(guard, request)) return undefined
+    const admitted = admit(guard, { native: context, request, readBefore: bytesReadBefore })
+    if (!isUnkeyed(admitted)) return admitted
+    context.set('idempotency', unkeyedIdempotency(guard.unprotected))
+    return undefined
+  }
+
   return Object.assign(middleware, idempotencyOf(guard.engine))
 }
 
 export default idempotency
+
+/**
+ * What an answer of Hono's would have. `c.res` is asked only where there is something: to ask is to make a response, whose
+ * headers Hono then copies into each that follows.
+ */
+function headersSetBefore(context: Context): HeaderList {
+  const headers = [...context.body(null, 200).headers]
+  // So that they go out with a response which is not of Hono's making, too.
+  if (headers.length > 0) void context.res
+  return headers
+}
 
 /** Hono keeps what a middleware has read; a form's bytes, with its boundary, are lost. */
 async function bytesReadBefore(context: Context): Promise<Uint8Array | undefined> {

@@ -1,6 +1,6 @@
 import { Engine } from '../core/engine.ts'
 import { type Idempotency, idempotencyOf } from '../core/idempotency.ts'
-import { passThrough } from '../http/fetch/middleware.ts'
+import { admit, type FetchExchange, passThrough } from '../http/fetch/middleware.ts'
 import { Guard } from '../http/guard.ts'
 import { boundedByRemaining } from '../http/lambda/bounds.ts'
 import { type LambdaEvent, methodOf, requestOf } from '../http/lambda/event.ts'
@@ -84,9 +84,9 @@ export function idempotency<Event extends LambdaEvent = LambdaEvent>(
       }
       contexts.set(event, context)
       let own: { readonly response: Response; readonly result: Result } | undefined
-      const response = await passThrough(guard, {
-        native: event,
-        request: requestOf(event),
+      const request = requestOf(event)
+      const exchange: FetchExchange = {
+        request,
         async run(handed) {
           Object.assign(event, { idempotency: handed })
           const result = await run()
@@ -94,7 +94,8 @@ export function idempotency<Event extends LambdaEvent = LambdaEvent>(
           return own.response
         },
         respond: respond && (async (problem) => responseOf(event, await respond(problem, event))),
-      })
+      }
+      const response = await passThrough(guard, exchange, admit(guard, { native: event, request }))
       // A request without key passes through: its answer is the handler's own.
       return response === own?.response ? own.result : resultOf(event, response)
     }

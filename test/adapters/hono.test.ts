@@ -80,6 +80,55 @@ describe('Hono', () => {
     expect(warnings).toEqual([])
   })
 
+  it("gives them to a response that is not of Hono's making, too", async () => {
+    const app = new Hono()
+    let requests = 0
+    app.use(async (c, next) => {
+      c.header('X-Request', String((requests += 1)))
+      await next()
+    })
+    app.use(guard())
+    app.post('/', () => new Response('made'))
+    for (const request of ['1', '2']) expect((await post(app)).headers.get('x-request')).toBe(request)
+  })
+
+  it('adds only its own headers to an answer', async () => {
+    const [bare, app] = [new Hono(), new Hono()]
+    app.use(guard())
+    for (const each of [bare, app]) each.post('/', (c) => c.text('made'))
+    const wanted = Object.fromEntries((await post(bare)).headers)
+    for (const extra of [{}, { 'idempotent-replayed': 'true' }]) {
+      const { headers } = await post(app)
+      expect(Object.fromEntries(headers)).toEqual({
+        ...wanted,
+        'content-length': '4',
+        'idempotency-expires': expect.any(String),
+        ...extra,
+      })
+    }
+    const unkeyed = await app.request('/', { method: 'POST', body: '{}' })
+    expect(Object.fromEntries(unkeyed.headers)).toEqual(wanted)
+  })
+
+  it('leaves it to Hono to say that a handler has returned nothing; under a key it is a failure', async () => {
+    const app = new Hono()
+    app.onError((error, c) => c.text(error.message, 500))
+    const { logger } = collectingLogger()
+    app.use(guard({ logger }), guard({ logger }))
+    // As an application without types has it.
+    app.all('/', (() => {}) as never)
+    for (const method of ['GET', 'POST']) {
+      const answer = await app.request('/', { method })
+      expect([answer.status, await answer.text()]).toEqual([500, expect.stringContaining('not finalized')])
+    }
+    const keyed = await post(app)
+    expect([keyed.status, await keyed.text()]).toEqual([
+      500,
+      expect.stringContaining('must return a Response'),
+    ])
+    expect((await post(app)).headers.get('idempotent-replayed')).toBe('true')
+  })
+
   it('warns when CORS headers come behind it, and when it is used twice', async () => {
     const { logger, warnings } = collectingLogger()
     const app = new Hono()

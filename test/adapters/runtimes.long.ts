@@ -26,14 +26,15 @@ describe('with servers of their own', () => {
   })
 })
 
-describe('older releases of Node, on @hono/node-server', () => {
+describe('older releases of Node', () => {
   let scratch: string
   beforeAll(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'hapax-runtimes-'))
     // They can't strip types.
     await build({
-      entryPoints: [join(folder, 'node.ts')],
-      outfile: join(scratch, 'contract.mjs'),
+      entryPoints: [join(folder, 'node.ts'), join(folder, 'node-undici.ts')],
+      outdir: scratch,
+      outExtension: { '.js': '.mjs' },
       bundle: true,
       platform: 'node',
       format: 'esm',
@@ -42,11 +43,16 @@ describe('older releases of Node, on @hono/node-server', () => {
   })
   afterAll(() => rm(scratch, { recursive: true }))
 
-  test.each(['20.19.6', '22.14.0'])(
-    'Node %s keeps the contract',
-    async (version) => {
+  test.each([
+    ['20.19.6', '@hono/node-server', 'node.mjs'],
+    ['22.14.0', '@hono/node-server', 'node.mjs'],
+    ['20.19.6', 'Request and Response of its own', 'node-undici.mjs'],
+    ['22.14.0', 'Request and Response of its own', 'node-undici.mjs'],
+  ])(
+    'Node %s keeps the contract on %s',
+    async (version, _, program) => {
       const node = await nodeBinary(version)
-      expectWhole(await printed(node, [join(scratch, 'contract.mjs')]))
+      expectWhole(await printed(node, [join(scratch, program)]))
     },
     240_000,
   )

@@ -33,8 +33,16 @@ export function lightBodyOf(response: Response): LightBody | undefined {
 
 /** Whether responses are light here: then a text goes out with its headers in one piece, and bytes do not. */
 export function sendsTextsFaster(): boolean {
-  return Object.getOwnPropertySymbols(Response.prototype).some(isResponseCache)
+  if (Response !== asked) {
+    asked = Response
+    areLight = Object.getOwnPropertySymbols(Response.prototype).some(isResponseCache)
+  }
+  return areLight
 }
+
+/** A server may put a `Response` of its own in place of Node's at any time. */
+let asked: typeof Response | undefined
+let areLight = false
 
 function isResponseCache({ description }: symbol): boolean {
   return description === 'getResponseCache'

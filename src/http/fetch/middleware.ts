@@ -2,17 +2,18 @@ import type { Lease } from '../../core/lease.ts'
 import type { HeaderList } from '../../core/record.ts'
 import { createProblem, type Problem, problemDocument } from '../../protocol/problem.ts'
 import { type ExchangeFacts, setExchangeHeaders } from '../exchange-headers.ts'
-import type { Guard } from '../guard.ts'
+import type { Admission, Guard } from '../guard.ts'
 import { leasedIdempotency, type RequestIdempotency, unkeyedIdempotency } from '../request-idempotency.ts'
 import { AnswerHeaders } from './answer-headers.ts'
 import { captureResponse } from './capture.ts'
-import { isTaken } from './light.ts'
+import { discardBody } from './discarded-body.ts'
 import { replayed, type WholeAnswer, wholeResponse } from './replay.ts'
 import { type FetchRequest, FetchRequestView } from './request.ts'
 import { requireAnswer } from './require-answer.ts'
 
 /** One request on its way through a handler that answers with a `Response`. */
-export interface FetchExchange<Native> extends FetchRequest<Native> {
+export interface FetchExchange {
+  readonly request: Request
   /** What layers further out have set so far, where the framework keeps that. */
   readonly outerHeaders?: () => HeaderList
   /** Answers with a problem in the API's own form; default: a problem document. */
@@ -25,31 +26,47 @@ export interface FetchExchange<Native> extends FetchRequest<Native> {
   answerOf?(thrown: unknown): Response | undefined
 }
 
+/** On a guarded request, and holds what its handler gets once that runs. */
+const entered = Symbol('guarded by hapax')
+
+interface Entered extends Request {
+  [entered]?: RequestIdempotency | undefined
+}
+
 /**
  * Marks the request as guarded. False, with a warning, if another layer guards it already: then there is
  * nothing left to guard.
  */
-export function enter(guard: Guard<never>, request: Request): boolean {
-  if (Reflect.has(request, entered)) {
+export function enter(guard: Guard<never>, request: Entered): boolean {
+  if (entered in request) {
     guard.engine.misuse.report('mounted-twice')
     return false
   }
-  // Not a set of requests, which the garbage collector would have to go through.
-  Reflect.set(request, entered, undefined)
+  // Not a set of requests, which the garbage collector would have to go through. Not `Reflect.set`: that is slow.
+  request[entered] = undefined
   return true
 }
 
-/** On a guarded request, and holds what its handler gets once that runs. */
-const entered = Symbol('guarded by hapax')
+/** Shows a guarded request to the guard. At once where it has no key, so that its adapter can pass it on for nothing. */
+export function admit<Native>(
+  guard: Guard<Native>,
+  request: FetchRequest<Native>,
+): Admission | Promise<Admission> {
+  return guard.admit(new FetchRequestView(request))
+}
 
-/** Takes a guarded request through the guard, and to its handler where that is to run. */
+export function isUnkeyed(admitted: Admission | Promise<Admission>): boolean {
+  return 'kind' in admitted && admitted.kind === 'unkeyed'
+}
+
+/** Takes a guarded request to its handler where that is to run, and answers it where not. */
 export async function passThrough<Native>(
   guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
+  exchange: FetchExchange,
+  admitted: Admission | Promise<Admission>,
 ): Promise<Response> {
   const { request } = exchange
-  const admitted = guard.admit(new FetchRequestView(exchange))
-  const admission = admitted instanceof Promise ? await admitted : admitted
+  const admission = await admitted
   switch (admission.kind) {
     case 'unkeyed':
     case 'bypass':
@@ -71,17 +88,12 @@ export async function passThrough<Native>(
       return toldResponse(answer, exchange, { replayed: true, expiresAtMs })
     }
     case 'reject':
-      // Nobody reads it any more. Deno closes the connection of a request whose body was left unread.
-      if (!isTaken(request) && !request.bodyUsed) void request.body?.cancel().catch(() => {})
+      discardBody(request)
       return refuse(guard, exchange, admission.problem, admission.expiresAtMs)
   }
 }
 
-async function run<Native>(
-  guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
-  lease: Lease,
-): Promise<Response> {
+async function run<Native>(guard: Guard<Native>, exchange: FetchExchange, lease: Lease): Promise<Response> {
   const { request, waitUntil } = exchange
   const outerHeaders = exchange.outerHeaders?.() ?? []
   const clientGone = request.signal
@@ -136,10 +148,7 @@ const signalOfRun: PropertyDescriptor & ThisType<Request> = {
   },
 }
 
-async function answerFrom<Native>(
-  exchange: FetchExchange<Native>,
-  idempotency: RequestIdempotency,
-): Promise<Response> {
+async function answerFrom(exchange: FetchExchange, idempotency: RequestIdempotency): Promise<Response> {
   try {
     return await exchange.run(idempotency)
   } catch (thrown) {
@@ -164,7 +173,7 @@ async function failed<Native>(
 
 async function refuse<Native>(
   guard: Guard<Native>,
-  exchange: FetchExchange<Native>,
+  exchange: FetchExchange,
   problem: Problem,
   expiresAtMs: number | undefined,
 ): Promise<Response> {

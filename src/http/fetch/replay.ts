@@ -2,6 +2,8 @@ import type { KeptResponse } from '../../core/record.ts'
 import { acceptable } from '../acceptable.ts'
 import { AnswerHeaders } from './answer-headers.ts'
 import { sendsTextsFaster } from './light.ts'
+import { makesStreamsOfNode } from './node-streams.ts'
+import { streamOf } from './whole-stream.ts'
 
 /** An answer of which everything is known before anything is sent. */
 export interface WholeAnswer {
@@ -45,9 +47,11 @@ function contentOf(
   headers: AnswerHeaders,
   body: Uint8Array,
   light: WholeAnswer['light'],
-): string | Uint8Array<ArrayBuffer> {
+): string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
   // What stores and streams give is never a view of shared memory, which the types leave open.
   const bytes = body as Uint8Array<ArrayBuffer>
+  // For bytes Node makes a stream of the costlier kind. A copy, as `Response` makes one: a reader may do what it likes with it.
+  if (makesStreamsOfNode() && !sendsTextsFaster()) return streamOf(new Uint8Array(bytes))
   // In one piece with a text, Node sends its headers as UTF-8 too.
   if (body.length > 65_536 || !sendsTextsFaster() || !headers.every(isAscii)) return bytes
   if (light !== undefined) return light

@@ -1,7 +1,9 @@
 import type { Unsubscribe } from '../../core/store.ts'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
+import { discardRest } from './discarded-body.ts'
 import { type UnreadMessage, unreadMessageOf } from './light.ts'
+import { canBePutBack, putBack } from './node-streams.ts'
 
 /** What an adapter knows of a request besides the `Request` itself. */
 export interface FetchRequest<Native> {
@@ -9,7 +11,7 @@ export interface FetchRequest<Native> {
   readonly native: Native
   readonly request: Request
   /** What the framework keeps of a body that was read before. */
-  readonly readBefore?: (() => Promise<Uint8Array | undefined>) | undefined
+  readonly readBefore?: ((native: Native) => Promise<Uint8Array | undefined>) | undefined
 }
 
 /** One object for each request, where functions that close over it would be six. */
@@ -45,7 +47,7 @@ export class FetchRequestView<Native> implements RequestView<Native> {
 
   async body(maxBytes: number): Promise<RequestBody> {
     const request = this.#request
-    const bytes = await (request.bodyUsed ? this.#readBefore?.() : readWhole(request, maxBytes))
+    const bytes = await (request.bodyUsed ? this.#readBefore?.(this.native) : readWhole(request, maxBytes))
     if (!(bytes instanceof Uint8Array)) return { kind: bytes ?? 'consumed' }
     return decoded(request, bytes, maxBytes)
   }
@@ -65,33 +67,54 @@ async function decoded(request: Request, bytes: Uint8Array, maxBytes: number): P
 
 type WholeBody = Uint8Array | 'too-large' | 'incomplete'
 
-/**
- * Reads a clone, so that the handler finds the request it was given, of whatever class, and its body intact.
- * What the original buffers meanwhile is bounded: nothing is read beyond `maxBytes`.
- */
+/** Reads so that the handler finds the request it was given, of whatever class, and its body intact. */
 async function readWhole(request: Request, maxBytes: number): Promise<WholeBody> {
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return giveUp(request)
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) return 'too-large'
   const message = unreadMessageOf(request)
   if (message !== undefined) return takeWhole(message, maxBytes)
-  if (request.body === null) return new Uint8Array()
+  const { body } = request
+  if (body === null) return new Uint8Array()
+  if (!(await canBePutBack(body))) return readClone(request, maxBytes)
+  const reader = body.getReader()
+  const whole = await readAll(reader, maxBytes)
+  if (whole instanceof Uint8Array) putBack(body, whole)
+  if (whole === 'too-large') void discardRest(reader).catch(() => {})
+  return whole
+}
+
+/** What the original buffers meanwhile is bounded: nothing is read beyond `maxBytes`. */
+async function readClone(request: Request, maxBytes: number): Promise<WholeBody> {
   const reader = request.clone().body?.getReader()
+  if (reader === undefined) return new Uint8Array()
+  const whole = await readAll(reader, maxBytes)
+  // Without waiting: a clone's cancellation is over only when the original's is.
+  if (whole === 'too-large') void reader.cancel().catch(() => {})
+  return whole
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  maxBytes: number,
+): Promise<WholeBody> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   try {
     for (;;) {
-      const { done, value } = (await reader?.read()) ?? { done: true }
-      if (done || value === undefined) return Buffer.concat(chunks)
+      const { done, value } = await reader.read()
+      if (done) return joined(chunks)
       chunks.push(value)
       bytes += value.length
-      if (bytes > maxBytes) {
-        // Without waiting: a clone's cancellation is over only when the original's is.
-        void reader?.cancel().catch(() => {})
-        return giveUp(request)
-      }
+      if (bytes > maxBytes) return 'too-large'
     }
   } catch {
     return 'incomplete'
   }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const [only] = chunks
+  // A server's stream may hold what is no bytes, which `concat` refuses.
+  return chunks.length === 1 && only instanceof Uint8Array ? only : Buffer.concat(chunks)
 }
 
 /** Where it leaves the bytes the request finds them, as if nobody had read them. */
@@ -129,9 +152,4 @@ function takeWhole(message: UnreadMessage, maxBytes: number): Promise<WholeBody>
     message.on('close', onGone)
     message.on('error', onGone)
   })
-}
-
-function giveUp(request: Request): 'too-large' {
-  void request.body?.cancel().catch(() => {})
-  return 'too-large'
 }

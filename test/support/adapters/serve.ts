@@ -3,8 +3,11 @@ import type { AddressInfo } from 'node:net'
 import type { AdapterServer } from '../../../src/testing/adapter/subject.ts'
 
 /** Serves `listener` on a free loopback port. */
-export async function listen(listener: RequestListener): Promise<AdapterServer> {
-  const server = createServer(listener)
+export function listen(listener: RequestListener): Promise<AdapterServer> {
+  return listening(createServer(listener))
+}
+
+export async function listening(server: Server): Promise<AdapterServer> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return running(server)
 }
