@@ -14,6 +14,7 @@ import {
   integer,
   textIn,
 } from './rows.ts'
+import { Gathering } from './gathering.ts'
 import type { Session } from './session.ts'
 import type { Statements } from './statements.ts'
 import { repeated } from './writes.ts'
@@ -25,12 +26,14 @@ type Reply = { readonly kind: 'result'; readonly result: ClaimResult } | { reado
 
 export class Claims {
   readonly #session: Session
-  readonly #statements: Pick<Statements, 'claim' | 'reclaim'>
+  readonly #statements: Pick<Statements, 'claim' | 'claimAll' | 'reclaim'>
+  readonly #gathering: Gathering
   readonly #clock = new ServerClock()
 
-  constructor(session: Session, statements: Pick<Statements, 'claim' | 'reclaim'>) {
+  constructor(session: Session, statements: Pick<Statements, 'claim' | 'claimAll' | 'reclaim'>) {
     this.#session = session
     this.#statements = statements
+    this.#gathering = new Gathering(session, { alone: statements.claim, together: statements.claimAll })
   }
 
   /**
@@ -54,13 +57,13 @@ export class Claims {
   }
 
   #send(request: ClaimRequest, windowMs: number): Promise<Reply> {
-    const { claim, reclaim } = this.#statements
+    const { reclaim } = this.#statements
     let isFirst = true
     return repeated(async () => {
       const deadlineMs = this.#clock.now() + windowMs
-      const [row] = isFirst
-        ? await this.#session.run(claim, askClaim(request, deadlineMs))
-        : await this.#session.run(reclaim, askReclaim(request, deadlineMs))
+      const row = isFirst
+        ? await this.#gathering.run({ id: request.id, asked: askClaim(request, deadlineMs) })
+        : (await this.#session.run(reclaim, askReclaim(request, deadlineMs)))[0]
       isFirst = false
       if (row === undefined) throw new Error('The claim returned no row.')
       this.#clock.learn(Number(textIn(row[0])))

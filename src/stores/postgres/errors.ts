@@ -22,6 +22,13 @@ export function isRepeatable(error: unknown): boolean {
   return ['40001', '40P01'].includes(sqlState(error) ?? '')
 }
 
+/** The server refused the statement, and undid it: nothing of it was done. */
+export function isUndone(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('severity' in error)) return false
+  const state = sqlState(error)
+  return error.severity === 'ERROR' && state?.length === 5 && !/^(08|57P|58|40003)/.test(state)
+}
+
 /** Another transaction holds a lock on the row, and kept it for as long as a statement may wait. */
 export function isLocked(error: unknown): boolean {
   return sqlState(error) === '55P03'

@@ -32,16 +32,42 @@ export class Session {
 
   /** @param asked Members of the JSON that the statement reads. */
   async run(statement: Statement, asked: object, body?: Buffer): Promise<readonly Row[]> {
+    return this.pass(() => this.send(statement, asked, body))
+  }
+
+  async pass<T>(send: () => Promise<T>): Promise<T> {
     this.assertOpen()
     try {
       await this.#untilPrepared()
-      const { lockTimeoutMs, channel } = this.#settings
-      const json = JSON.stringify({ lock_timeout: String(lockTimeoutMs), channel, ...asked })
-      const values = body === undefined ? [json] : [json, body]
-      return await this.#repeat(() => this.#gate.pass(() => this.#database.query(statement, values)))
+      return await this.#gate.pass(send)
     } catch (error) {
       throw storeError(error)
     }
+  }
+
+  send(statement: Statement, asked: object, body?: Buffer): Promise<readonly Row[]> {
+    const { lockTimeoutMs, channel } = this.#settings
+    const json = JSON.stringify({ lock_timeout: String(lockTimeoutMs), channel, ...asked })
+    const values = body === undefined ? [json] : [json, body]
+    return this.#repeat(() => this.#database.query(statement, values))
+  }
+
+  sendAll(
+    statement: Statement,
+    members: ReadonlyArray<{ readonly asked: object; readonly body?: Buffer }>,
+  ): Promise<readonly Row[]> {
+    const { lockTimeoutMs, channel } = this.#settings
+    const hasBodies = members[0]?.body !== undefined
+    let at = 1
+    const all = members.map(({ asked, body }) => {
+      if (body === undefined) return asked
+      const row = { ...asked, body_at: at, body_bytes: body.byteLength }
+      at += body.byteLength
+      return row
+    })
+    const json = JSON.stringify({ lock_timeout: String(Math.min(lockTimeoutMs, 50)), channel, all })
+    const values = hasBodies ? [json, Buffer.concat(members.map(({ body }) => body ?? Buffer.alloc(0)))] : [json]
+    return this.#database.query(statement, values)
   }
 
   assertOpen(): void {

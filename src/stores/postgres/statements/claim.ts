@@ -1,6 +1,7 @@
 import { largestToken } from '../encoding.ts'
 import {
   ask,
+  askAll,
   assignments,
   found,
   freshNow,
@@ -42,6 +43,28 @@ SELECT ${nowColumn},
   ${recordColumn('f', 'f.id IS NOT NULL')},
   f.body
 FROM ask a LEFT JOIN granted g ON true LEFT JOIN found f ON true`
+}
+
+export function claimAllSql(records: string): string {
+  return `
+WITH ${askAll(asked)},
+found AS MATERIALIZED (
+  SELECT f.* FROM ask a, LATERAL (SELECT f.* FROM ${records} f WHERE f.id = a.id OFFSET 0) f
+),
+granted AS (
+  ${insertion(records)}
+  WHERE NOT EXISTS (SELECT FROM found f WHERE f.id = a.id) AND ${milliseconds('a.now')} <= a.deadline_ms
+  ORDER BY a.id
+  ON CONFLICT (id) DO NOTHING
+  RETURNING r.id, r.token
+)
+SELECT ${nowColumn},
+  CASE WHEN g.id IS NOT NULL
+    THEN json_build_object('token', g.token, 'attempt', 1, 'takeover', NULL, 'step_texts', NULL)::text END AS granted,
+  ${recordColumn('f', 'f.id IS NOT NULL')},
+  f.body
+FROM ask a LEFT JOIN granted g ON g.id = a.id LEFT JOIN found f ON f.id = a.id
+ORDER BY a.position`
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   ask,
+  askAll,
   assignments,
   found,
   freshNow,
@@ -42,6 +43,37 @@ written AS (
 )
 SELECT CASE WHEN w.id IS NOT NULL THEN 'written' END AS result, ${notification('w')} AS told
 FROM ask a LEFT JOIN written w ON true`
+}
+
+export function completeAllSql(records: string): string {
+  const retained = "CASE WHEN a.state = 'completed' THEN r.retain_ms ELSE r.retain_unknown_ms END"
+  return `
+WITH ${askAll(`token bigint, ${outcome}, body_at integer, body_bytes integer`)},
+locked AS MATERIALIZED (
+  SELECT r.id FROM ask a JOIN ${records} r ON r.id = a.id AND r.token = a.token
+  ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
+),
+written AS (
+  UPDATE ${records} r SET ${assignments({
+    state: 'a.state',
+    since: 't.now',
+    lease_until: 'NULL::timestamptz',
+    expires_at: `t.now + ${span(retained)}`,
+    takeover: 'NULL',
+    failed: 'coalesce(a.failed, false)',
+    step_names: keptSteps('step_names'),
+    step_texts: keptSteps('step_texts'),
+    ...responseAsked,
+    body: 'CASE WHEN a.headers IS NOT NULL THEN substring($2::bytea FROM a.body_at FOR a.body_bytes) END',
+  })}
+  FROM ask a JOIN locked k ON k.id = a.id
+  WHERE r.id = a.id AND r.format = 1 AND r.token = a.token AND r.state IN ('running', 'unknown')
+    AND (SELECT r.expires_at > t.now FROM ${freshNow})
+  RETURNING r.id, r.watched
+)
+SELECT CASE WHEN w.id IS NOT NULL THEN 'written' END AS result, ${notification('w')} AS told
+FROM ask a LEFT JOIN written w ON w.id = a.id
+ORDER BY a.position`
 }
 
 /**

@@ -15,6 +15,18 @@ export function ask(members: string): string {
   )`
 }
 
+export function askAll(members: string): string {
+  return `
+  common AS MATERIALIZED (
+    SELECT c.*, set_config('lock_timeout', c.lock_timeout, true)
+    FROM json_to_record($1::text::json) AS c(lock_timeout text, channel text, "all" json)
+  ),
+  ask AS MATERIALIZED (
+    SELECT a.*, c.channel, clock_timestamp() AS now, row_number() OVER () AS position
+    FROM common c, json_to_recordset(c."all") AS a(id text, ${members})
+  )`
+}
+
 /** As it was when the statement began. */
 export function found(records: string): string {
   return `
