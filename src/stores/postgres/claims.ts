@@ -24,16 +24,19 @@ const leastClaimWindowMs = 1_000
 
 type Reply = { readonly kind: 'result'; readonly result: ClaimResult } | { readonly kind: 'too-late' }
 
+type ClaimStatements = Pick<Statements, 'claim' | 'claimAll' | 'reclaim'>
+
 export class Claims {
   readonly #session: Session
-  readonly #statements: Pick<Statements, 'claim' | 'claimAll' | 'reclaim'>
+  readonly #statements: ClaimStatements
   readonly #gathering: Gathering
   readonly #clock = new ServerClock()
 
-  constructor(session: Session, statements: Pick<Statements, 'claim' | 'claimAll' | 'reclaim'>) {
+  constructor(session: Session, statements: ClaimStatements) {
     this.#session = session
     this.#statements = statements
-    this.#gathering = new Gathering(session, { alone: statements.claim, together: statements.claimAll })
+    const { claim, claimAll } = statements
+    this.#gathering = new Gathering(session, { alone: claim, together: claimAll })
   }
 
   /**
@@ -57,19 +60,24 @@ export class Claims {
   }
 
   #send(request: ClaimRequest, windowMs: number): Promise<Reply> {
-    const { reclaim } = this.#statements
     let isFirst = true
     return repeated(async () => {
       const deadlineMs = this.#clock.now() + windowMs
       const row = isFirst
-        ? await this.#gathering.run({ id: request.id, asked: askClaim(request, deadlineMs) })
-        : (await this.#session.run(reclaim, askReclaim(request, deadlineMs)))[0]
+        ? await this.#sendFirst(askClaim(request, deadlineMs))
+        : (await this.#session.run(this.#statements.reclaim, askReclaim(request, deadlineMs)))[0]
       isFirst = false
       if (row === undefined) throw new Error('The claim returned no row.')
       this.#clock.learn(Number(textIn(row[0])))
       const reply = readReply(row, request, deadlineMs)
       return reply && { result: reply }
     })
+  }
+
+  async #sendFirst(asked: object): Promise<Row | undefined> {
+    const row = await this.#gathering.run(asked)
+    const isLong = row?.[4] === 'long'
+    return isLong ? (await this.#session.run(this.#statements.claim, asked))[0] : row
   }
 }
 

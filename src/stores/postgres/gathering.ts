@@ -1,127 +1,132 @@
 import type { Row } from './database.ts'
 import { isUndone } from './errors.ts'
-import type { Session } from './session.ts'
+import type { Asked, Session } from './session.ts'
 import type { Statement } from './statements.ts'
 
-/** What one member of a batch asks of the statement. */
-export interface Asked {
-  readonly id: string
-  readonly asked: object
-  readonly body?: Buffer
-}
-
-interface Member extends Asked {
-  readonly weight: number
-  resolve(row: Row | undefined): void
-  reject(error: unknown): void
-}
-
+/** Two statements for the same: the one for a single member, the other for many, with a row for each in their order. */
 export interface GatheredStatements {
   readonly alone: Statement
   readonly together: Statement
 }
 
-const most = { members: 64, weight: 256 * 1024 }
-const largestWeight = 16 * 1024
-const atOnce = Number(process.env['K'] ?? 2)
-const immediate = process.env['IMM'] === '1'
+interface Member {
+  readonly asked: Asked
+  readonly bytes: number
+  readonly resolve: (row: Row | undefined) => void
+  readonly reject: (error: unknown) => void
+}
 
+const largest = { members: 64, bytes: 256 * 1024 }
+/** What is longer goes alone, so that the others need not wait for it. */
+const largestMemberBytes = 16 * 1024
+/** While so many statements are under way, what comes waits for one of them to return… */
+const mostUnderWay = 4
+/** …but no longer than this: they may be held up, on connections that are dead, where others are not. */
+const patienceMs = 100
+
+/**
+ * Sends what is asked at the same time in one statement, since a statement costs the server more than a row, and its
+ * commit costs as much for one as for many. The first goes at once, by itself; what comes in the same turn of the event
+ * loop while it is under way goes together. The busier the server is, the more gather.
+ *
+ * Each member has its own outcome, as if it had been sent alone. Where the server refuses a statement of many, it has
+ * undone it, and each is sent alone: none fails by the fault of another. Where nobody knows what became of the statement,
+ * nobody knows of any of them.
+ */
 export class Gathering {
   readonly #session: Session
   readonly #statements: GatheredStatements
   #waiting: Member[] = []
   #underWay = 0
-  #scheduled = false
+  #isTurnAwaited = false
+  #overdue: NodeJS.Timeout | undefined
 
   constructor(session: Session, statements: GatheredStatements) {
     this.#session = session
     this.#statements = statements
   }
 
-  run(asked: Asked): Promise<Row | undefined> {
-    return this.#session.pass(() => this.#submit(asked))
-  }
-
-  #submit(asked: Asked): Promise<Row | undefined> {
-    const weight = asked.body?.byteLength ?? 0
-    if (weight > largestWeight) return this.#alone(asked)
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...asked, weight, resolve, reject })
-      this.#schedule()
+  /** Resolves to the row of this member once the statement is committed. */
+  run(members: object, body?: Buffer): Promise<Row | undefined> {
+    return this.#session.pass(() => {
+      const asked = { json: JSON.stringify(members), body }
+      const bytes = asked.json.length + (body?.byteLength ?? 0)
+      if (bytes > largestMemberBytes) return this.#alone(asked)
+      return new Promise((resolve, reject) => {
+        this.#waiting.push({ asked, bytes, resolve, reject })
+        this.#arrange()
+      })
     })
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#underWay >= atOnce || this.#waiting.length === 0) return
-    if (!immediate) return this.#flush()
-    this.#scheduled = true
+  #arrange(): void {
+    if (this.#waiting.length === 0) return this.#stopTimer()
+    if (this.#underWay === 0) return this.#send()
+    if (this.#underWay < mostUnderWay) return this.#awaitTurn()
+    this.#overdue ??= setTimeout(() => {
+      this.#overdue = undefined
+      if (this.#waiting.length > 0) this.#send()
+    }, patienceMs)
+  }
+
+  #awaitTurn(): void {
+    if (this.#isTurnAwaited) return
+    this.#isTurnAwaited = true
     setImmediate(() => {
-      this.#scheduled = false
-      this.#flush()
+      this.#isTurnAwaited = false
+      if (this.#waiting.length > 0 && this.#underWay < mostUnderWay) this.#send()
     })
   }
 
-  #flush(): void {
-    const members = this.#take()
-    this.#underWay += 1
+  #send(): void {
+    const members = this.#waiting.splice(0, this.#countThatFits())
     const [first] = members
-    if (process.env['HIST']) hist[members.length] = (hist[members.length] ?? 0) + 1
-    const sent =
-      members.length === 1 && first !== undefined
-        ? settle(first, this.#alone(first))
-        : this.#together(members)
+    if (first === undefined) return
+    this.#underWay += 1
+    this.#stopTimer()
+    const sent = members.length === 1 ? this.#settleAlone(first) : this.#settleTogether(members)
     void sent.then(() => {
       this.#underWay -= 1
-      this.#schedule()
+      if (this.#waiting.length > 0) this.#send()
     })
-    this.#schedule()
+    this.#arrange()
   }
 
-  #take(): Member[] {
-    const taken: Member[] = []
-    const left: Member[] = []
-    const ids = new Set<string>()
-    let weight = 0
-    for (const member of this.#waiting) {
-      const fits = taken.length < most.members && weight + member.weight <= most.weight && !ids.has(member.id)
-      if (!fits) {
-        left.push(member)
-        continue
-      }
-      ids.add(member.id)
-      taken.push(member)
-      weight += member.weight
-    }
-    this.#waiting = left
-    return taken
+  #countThatFits(): number {
+    let bytes = 0
+    const end = this.#waiting.findIndex((member, index) => {
+      bytes += member.bytes
+      return index > 0 && (index >= largest.members || bytes > largest.bytes)
+    })
+    return end === -1 ? this.#waiting.length : end
   }
 
-  async #together(members: readonly Member[]): Promise<void> {
+  #stopTimer(): void {
+    clearTimeout(this.#overdue)
+    this.#overdue = undefined
+  }
+
+  async #settleTogether(members: readonly Member[]): Promise<void> {
     try {
-      const rows = await this.#session.sendAll(this.#statements.together, members)
-      members.forEach((member, index) => member.resolve(rows[index]))
+      const all = members.map(({ asked }) => asked)
+      const rows = await this.#session.sendAll(this.#statements.together, all)
+      for (const [index, member] of members.entries()) member.resolve(rows[index])
     } catch (error) {
-      if (!isUndone(error)) {
-        for (const member of members) member.reject(error)
-        return
-      }
-      for (const member of members) void settle(member, this.#alone(member))
+      if (isUndone(error)) for (const member of members) void this.#settleAlone(member)
+      else for (const member of members) member.reject(error)
     }
   }
 
-  async #alone({ asked, body }: Asked): Promise<Row | undefined> {
-    const [row] = await this.#session.send(this.#statements.alone, asked, body)
+  async #settleAlone({ asked, resolve, reject }: Member): Promise<void> {
+    try {
+      resolve(await this.#alone(asked))
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  async #alone(asked: Asked): Promise<Row | undefined> {
+    const [row] = await this.#session.send(this.#statements.alone, asked)
     return row
   }
 }
-
-async function settle(member: Member, sent: Promise<Row | undefined>): Promise<void> {
-  try {
-    member.resolve(await sent)
-  } catch (error) {
-    member.reject(error)
-  }
-}
-
-const hist: number[] = []
-if (process.env['HIST']) process.on('exit', () => process.stderr.write(`${JSON.stringify(hist)}\n`))

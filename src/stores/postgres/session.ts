@@ -12,7 +12,15 @@ export interface SessionSettings {
   readonly channel: string
 }
 
+/** What a statement is asked: members of its JSON, as an object's text that has at least one; and a body. */
+export interface Asked {
+  readonly json: string
+  readonly body: Buffer | undefined
+}
+
 const mostTries = 5
+/** Many don't wait for the row of one: it is sent alone then, and waits by itself. */
+const mostLockTimeoutOfManyMs = 50
 
 /** Runs statements for as long as the store is open, once its tables are there. */
 export class Session {
@@ -20,6 +28,7 @@ export class Session {
   readonly #settings: SessionSettings
   readonly #prepare: () => Promise<void>
   readonly #gate = new Gate('Postgres')
+  readonly #channelJson: string
   #prepared: Promise<void> | undefined
   #isClosed = false
 
@@ -28,46 +37,51 @@ export class Session {
     this.#database = database
     this.#settings = settings
     this.#prepare = prepare
+    this.#channelJson = JSON.stringify(settings.channel)
   }
 
   /** @param asked Members of the JSON that the statement reads. */
   async run(statement: Statement, asked: object, body?: Buffer): Promise<readonly Row[]> {
-    return this.pass(() => this.send(statement, asked, body))
+    return this.pass(() => this.send(statement, { json: JSON.stringify(asked), body }))
   }
 
-  async pass<T>(send: () => Promise<T>): Promise<T> {
+  /** Lets `work` send statements, unless the store is closed, has no tables, or gets no answers. */
+  async pass<T>(work: () => Promise<T>): Promise<T> {
     this.assertOpen()
     try {
       await this.#untilPrepared()
-      return await this.#gate.pass(send)
+      return await this.#gate.pass(work)
     } catch (error) {
       throw storeError(error)
     }
   }
 
-  send(statement: Statement, asked: object, body?: Buffer): Promise<readonly Row[]> {
-    const { lockTimeoutMs, channel } = this.#settings
-    const json = JSON.stringify({ lock_timeout: String(lockTimeoutMs), channel, ...asked })
-    const values = body === undefined ? [json] : [json, body]
+  /** To be called within {@link pass}. */
+  send(statement: Statement, { json, body }: Asked): Promise<readonly Row[]> {
+    const text = `${this.#common(this.#settings.lockTimeoutMs)},${json.slice(1)}`
+    const values = body === undefined ? [text] : [text, body]
     return this.#repeat(() => this.#database.query(statement, values))
   }
 
-  sendAll(
-    statement: Statement,
-    members: ReadonlyArray<{ readonly asked: object; readonly body?: Buffer }>,
-  ): Promise<readonly Row[]> {
-    const { lockTimeoutMs, channel } = this.#settings
-    const hasBodies = members[0]?.body !== undefined
-    let at = 1
-    const all = members.map(({ asked, body }) => {
-      if (body === undefined) return asked
-      const row = { ...asked, body_at: at, body_bytes: body.byteLength }
-      at += body.byteLength
-      return row
+  /** Sends one statement of many, once. Their bodies are one value, of which each knows its part. */
+  sendAll(statement: Statement, all: readonly Asked[]): Promise<readonly Row[]> {
+    const bodies: Buffer[] = []
+    let bodyAt = 1
+    const members = all.map(({ json, body }) => {
+      if (body === undefined) return `{"format":1,${json.slice(1)}`
+      const part = `"body_at":${bodyAt},"body_bytes":${body.byteLength}`
+      bodies.push(body)
+      bodyAt += body.byteLength
+      return `{"format":1,${part},${json.slice(1)}`
     })
-    const json = JSON.stringify({ lock_timeout: String(Math.min(lockTimeoutMs, 50)), channel, all })
-    const values = hasBodies ? [json, Buffer.concat(members.map(({ body }) => body ?? Buffer.alloc(0)))] : [json]
-    return this.#database.query(statement, values)
+    const lockTimeoutMs = Math.min(this.#settings.lockTimeoutMs, mostLockTimeoutOfManyMs)
+    const text = `${this.#common(lockTimeoutMs)},"members":[${members.join(',')}]}`
+    return this.#database.query(statement, bodies.length > 0 ? [text, Buffer.concat(bodies)] : [text])
+  }
+
+  /** Without the end of the object. */
+  #common(lockTimeoutMs: number): string {
+    return `{"lock_timeout":"${lockTimeoutMs}","channel":${this.#channelJson}`
   }
 
   assertOpen(): void {

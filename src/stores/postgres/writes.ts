@@ -40,7 +40,7 @@ export class Writes {
 
   /** False where the record is not as the statement wants it: nothing was written. */
   async attempt(gathering: Gathering, { id, asked, body }: Write): Promise<boolean> {
-    const row = await gathering.run({ id, asked: { id: encodeText(id), ...asked }, ...(body && { body }) })
+    const row = await gathering.run({ id: encodeText(id), ...asked }, body)
     if (row?.[0] !== 'written') return false
     this.onChanged(id)
     return true
