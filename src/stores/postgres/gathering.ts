@@ -52,6 +52,7 @@ export class Gathering {
       const asked = { json: JSON.stringify(members), body }
       const bytes = asked.json.length + (body?.byteLength ?? 0)
       if (bytes > largestMemberBytes) return this.#alone(asked)
+      if (this.#underWay === 0) return this.#first(asked)
       return new Promise((resolve, reject) => {
         this.#waiting.push({ asked, bytes, resolve, reject })
         this.#arrange()
@@ -59,13 +60,21 @@ export class Gathering {
     })
   }
 
+  /** Not queued: where requests come one by one, this is all that they meet. */
+  #first(asked: Asked): Promise<Row | undefined> {
+    this.#underWay += 1
+    const sent = this.#alone(asked)
+    const returned = () => this.#returned()
+    sent.then(returned, returned)
+    return sent
+  }
+
   #arrange(): void {
-    if (this.#waiting.length === 0) return this.#stopTimer()
-    if (this.#underWay === 0) return this.#send()
+    if (this.#waiting.length === 0) return
     if (this.#underWay < mostUnderWay) return this.#awaitTurn()
     this.#overdue ??= setTimeout(() => {
       this.#overdue = undefined
-      if (this.#waiting.length > 0) this.#send()
+      this.#send()
     }, patienceMs)
   }
 
@@ -74,7 +83,7 @@ export class Gathering {
     this.#isTurnAwaited = true
     setImmediate(() => {
       this.#isTurnAwaited = false
-      if (this.#waiting.length > 0 && this.#underWay < mostUnderWay) this.#send()
+      if (this.#underWay < mostUnderWay) this.#send()
     })
   }
 
@@ -82,14 +91,18 @@ export class Gathering {
     const members = this.#waiting.splice(0, this.#countThatFits())
     const [first] = members
     if (first === undefined) return
+    clearTimeout(this.#overdue)
+    this.#overdue = undefined
     this.#underWay += 1
-    this.#stopTimer()
     const sent = members.length === 1 ? this.#settleAlone(first) : this.#settleTogether(members)
-    void sent.then(() => {
-      this.#underWay -= 1
-      if (this.#waiting.length > 0) this.#send()
-    })
+    void sent.then(() => this.#returned())
     this.#arrange()
+  }
+
+  /** So whoever waits, waits for a statement that is under way. */
+  #returned(): void {
+    this.#underWay -= 1
+    this.#send()
   }
 
   #countThatFits(): number {
@@ -99,11 +112,6 @@ export class Gathering {
       return index > 0 && (index >= largest.members || bytes > largest.bytes)
     })
     return end === -1 ? this.#waiting.length : end
-  }
-
-  #stopTimer(): void {
-    clearTimeout(this.#overdue)
-    this.#overdue = undefined
   }
 
   async #settleTogether(members: readonly Member[]): Promise<void> {
@@ -125,8 +133,7 @@ export class Gathering {
     }
   }
 
-  async #alone(asked: Asked): Promise<Row | undefined> {
-    const [row] = await this.#session.send(this.#statements.alone, asked)
-    return row
+  #alone(asked: Asked): Promise<Row | undefined> {
+    return this.#session.send(this.#statements.alone, asked).then(([row]) => row)
   }
 }
