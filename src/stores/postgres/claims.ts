@@ -63,21 +63,17 @@ export class Claims {
     let isFirst = true
     return repeated(async () => {
       const deadlineMs = this.#clock.now() + windowMs
-      const row = isFirst
-        ? await this.#sendFirst(askClaim(request, deadlineMs))
+      let row = isFirst
+        ? await this.#gathering.run(askClaim(request, deadlineMs))
         : (await this.#session.run(this.#statements.reclaim, askReclaim(request, deadlineMs)))[0]
       isFirst = false
+      if (row?.[4] === 'long')
+        [row] = await this.#session.run(this.#statements.claim, askClaim(request, deadlineMs))
       if (row === undefined) throw new Error('The claim returned no row.')
       this.#clock.learn(Number(textIn(row[0])))
       const reply = readReply(row, request, deadlineMs)
       return reply && { result: reply }
     })
-  }
-
-  async #sendFirst(asked: object): Promise<Row | undefined> {
-    const row = await this.#gathering.run(asked)
-    const isLong = row?.[4] === 'long'
-    return isLong ? (await this.#session.run(this.#statements.claim, asked))[0] : row
   }
 }
 

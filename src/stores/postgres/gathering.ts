@@ -63,10 +63,16 @@ export class Gathering {
   /** Not queued: where requests come one by one, this is all that they meet. */
   #first(asked: Asked): Promise<Row | undefined> {
     this.#underWay += 1
-    const sent = this.#alone(asked)
-    const returned = () => this.#returned()
-    sent.then(returned, returned)
-    return sent
+    return this.#session.send(this.#statements.alone, asked).then(
+      (rows) => {
+        this.#returned()
+        return rows[0]
+      },
+      (error: unknown) => {
+        this.#returned()
+        throw error
+      },
+    )
   }
 
   #arrange(): void {

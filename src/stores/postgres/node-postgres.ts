@@ -16,16 +16,14 @@ export function nodePostgresDatabase(pool: NodePostgresPool, settings: DatabaseS
   const connections = new Connections(pool, settings.answerTimeoutMs)
   let prepare = settings.prepare
   return {
-    query: async (statement, values) => {
-      const isPrepared = prepare
-      try {
-        return await connections.query(statement, values, isPrepared)
-      } catch (error) {
+    query: (statement, values) => {
+      if (!prepare) return connections.query(statement, values, false)
+      return connections.query(statement, values, true).catch((error: unknown) => {
         // A pooler gave the transaction to another server connection, where it did not run.
-        if (!isPrepared || !isPreparedStatementLost(error)) throw error
+        if (!isPreparedStatementLost(error)) throw error
         prepare = false
         return connections.query(statement, values, false)
-      }
+      })
     },
     listen: (channel, listener) => listen(pool, channel, listener),
   }
@@ -49,7 +47,8 @@ class Connections {
     values: readonly SqlValue[],
     isPrepared: boolean,
   ): Promise<readonly Row[]> {
-    const connection = await this.#connection()
+    const connection = await this.#pool.connect()
+    if (!this.#known.has(connection)) this.#learn(connection)
     let result: { readonly rows: unknown[] }
     try {
       const answer = connection.query(queryOf(statement, values, isPrepared))
@@ -65,14 +64,10 @@ class Connections {
     return result.rows.map(rowIn)
   }
 
-  async #connection(): Promise<NodePostgresConnection> {
-    const connection = await this.#pool.connect()
-    if (!this.#known.has(connection)) {
-      this.#known.add(connection)
-      // One that breaks tells its statement too; without a listener it would end the process.
-      connection.on('error', ignore)
-    }
-    return connection
+  #learn(connection: NodePostgresConnection): void {
+    this.#known.add(connection)
+    // One that breaks tells its statement too; without a listener it would end the process.
+    connection.on('error', ignore)
   }
 }
 

@@ -30,6 +30,7 @@ export class Session {
   readonly #gate = new Gate('Postgres')
   readonly #channelJson: string
   #prepared: Promise<void> | undefined
+  #isPrepared = false
   #isClosed = false
 
   /** @param prepare Called before the first statement, and again after it failed. */
@@ -46,21 +47,21 @@ export class Session {
   }
 
   /** Lets `work` send statements, unless the store is closed, has no tables, or gets no answers. */
-  async pass<T>(work: () => Promise<T>): Promise<T> {
-    this.assertOpen()
-    try {
-      await this.#untilPrepared()
-      return await this.#gate.pass(work)
-    } catch (error) {
-      throw storeError(error)
-    }
+  pass<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) return Promise.reject(storeClosed('postgresStore'))
+    const passed = this.#isPrepared
+      ? this.#gate.pass(work)
+      : this.#untilPrepared().then(() => this.#gate.pass(work))
+    return passed.catch(rejectAsStore)
   }
 
   /** To be called within {@link pass}. */
   send(statement: Statement, { json, body }: Asked): Promise<readonly Row[]> {
     const text = `${this.#common(this.#settings.lockTimeoutMs)},${json.slice(1)}`
     const values = body === undefined ? [text] : [text, body]
-    return this.#repeat(() => this.#database.query(statement, values))
+    return this.#database
+      .query(statement, values)
+      .catch((error: unknown) => this.#repeat(() => this.#database.query(statement, values), error))
   }
 
   /** Sends one statement of many, once. Their bodies are one value, of which each knows its part. */
@@ -91,6 +92,7 @@ export class Session {
   /** The tables may have changed: looks at them again before the next statement. */
   prepareAgain(): void {
     this.#prepared = undefined
+    this.#isPrepared = false
   }
 
   close(): void {
@@ -98,22 +100,33 @@ export class Session {
   }
 
   /** What met another statement under a strict isolation was undone, and is sent again. */
-  async #repeat<T>(send: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries += 1) {
+  async #repeat<T>(send: () => Promise<T>, first: unknown): Promise<T> {
+    let failed = first
+    for (let tries = 1; tries < mostTries && isRepeatable(failed); tries += 1) {
+      await sleep(Math.random() * 5 * tries, undefined, { ref: false })
       try {
         return await send()
       } catch (error) {
-        if (!isRepeatable(error) || tries >= mostTries) throw error
+        failed = error
       }
-      await sleep(Math.random() * 5 * tries, undefined, { ref: false })
     }
+    throw failed
   }
 
   #untilPrepared(): Promise<void> {
-    this.#prepared ??= this.#gate.pass(this.#prepare).catch((error: unknown) => {
-      this.#prepared = undefined
-      throw error
-    })
+    this.#prepared ??= this.#gate.pass(this.#prepare).then(
+      () => {
+        this.#isPrepared = true
+      },
+      (error: unknown) => {
+        this.#prepared = undefined
+        throw error
+      },
+    )
     return this.#prepared
   }
+}
+
+function rejectAsStore(error: unknown): never {
+  throw storeError(error)
 }
