@@ -88,8 +88,8 @@ export interface PostgresStoreOptions {
  * Keeps records in Postgres 12 or later, for all instances of a service together.
  *
  * Takes a `Pool` of pg 8, or what `postgres()` of postgres.js 3 returns. It stays yours: `close()` of the store leaves
- * it open. Every verb is one statement in a transaction of its own, so a pooler may stand between. The store opens one
- * more connection when the first duplicate waits for its winner.
+ * it open. Every verb is one statement, alone or with others of its kind, in a transaction of its own, so a pooler may
+ * stand between. The store opens one more connection when the first duplicate waits for its winner.
  *
  * Connect it to the primary server. What Postgres forgets, hapax can't know: `docs/postgres.md` says when it does.
  *

@@ -92,6 +92,21 @@ if (server !== undefined) {
     await store.close()
   })
 
+  test('who watches one of them elsewhere is told', async () => {
+    const store = open()
+    // Nothing but a notification may wake it.
+    const elsewhere = open({ pollEvery: '1h' })
+    const leases = await Promise.all(Array.from({ length: 20 }, () => held(store)))
+    let rung = 0
+    await elsewhere.watch?.(leases[7]?.id ?? '', () => {
+      rung += 1
+    })
+    await Promise.all(leases.map((lease) => store.complete(lease, answer('x'))))
+    await expect.poll(() => rung, { timeout: 2_000 }).toBe(1)
+    await elsewhere.close()
+    await store.close()
+  })
+
   describe('one that the server refuses', () => {
     test('fails alone: its neighbours are claimed, each once', async () => {
       const store = open()
@@ -139,11 +154,13 @@ if (server !== undefined) {
     }
 
     test('waits alone for lockTimeout; its neighbours are completed meanwhile', async () => {
-      const store = open({ lockTimeout: 700 })
+      const { counted, statements } = counting()
+      const store = open({ lockTimeout: 700 }, counted)
       const leases = await Promise.all(Array.from({ length: 20 }, () => held(store)))
       const locked = leases[7]
       if (locked === undefined) throw new Error('unreachable')
       await holding('SELECT FROM TABLE WHERE id = $1 FOR UPDATE', [locked.id], async () => {
+        statements.length = 0
         const startMs = performance.now()
         let lockedMs = 0
         const refused = { code: 'store-failed', message: expect.stringMatching(/open on this record/) }
@@ -157,9 +174,12 @@ if (server !== undefined) {
           }),
         )
         expect(lockedMs).toBeGreaterThan(650)
+        // The first, the others together, and the one that is locked.
+        expect(statements.map(({ members }) => members)).toEqual([1, 19, 1])
       })
       expect(await store.complete(locked, answer('x'))).toBe('written')
       await store.close()
+      await counted.end()
     })
 
     test('waits alone for lockTimeout; its neighbours are claimed meanwhile', async () => {
