@@ -1,7 +1,7 @@
 // Claims, and completions, of one moment leave in one statement. Each has its own outcome, as if it had been sent alone.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Pool, type PoolConfig } from 'pg'
+import { Pool } from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startOwnPostgres, startTcpProxy } from '../../scripts/services/index.ts'
 import type { ClaimRequest, HeldLease, Outcome, Store } from '../../src/core/store.ts'
@@ -369,8 +369,7 @@ if (server !== undefined) {
 
   /** A pool, and what the store sends through it: how many members a statement has, and how long it is. */
   function counting() {
-    const config: PoolConfig = { connectionString: server?.url }
-    const counted = new Pool(config)
+    const counted = new Pool({ connectionString: server?.url })
     const statements: Array<{ readonly members: number; readonly bytes: number }> = []
     counted.on('connect', (client) => {
       const query = client.query.bind(client) as (...args: unknown[]) => unknown
