@@ -107,6 +107,38 @@ if (server !== undefined) {
     await store.close()
   })
 
+  test('claims that lay in the queue of the pool for too long are not carried out', async () => {
+    const narrow = new Pool({ connectionString: server.url, max: 1 })
+    const store = open({}, narrow)
+    await store.claim(requestFor(randomUUID()))
+    await sleep(50)
+    const hog = await narrow.connect()
+    const requests = Array.from({ length: 10 }, () => requestFor(randomUUID(), { leaseMs: 100 }))
+    const late = { code: 'store-failed', message: expect.stringMatching(/too late/) }
+    const claims = requests.map((request) => expect(store.claim(request)).rejects.toMatchObject(late))
+    await sleep(1_200)
+    hog.release()
+    await Promise.all(claims)
+    expect((await ownersOf(requests.map(({ id }) => id))).size).toBe(0)
+    await store.close()
+    await narrow.end()
+  })
+
+  test('replays and refusals write nothing together, so that they wait for no disk', async () => {
+    const store = open()
+    const leases = await Promise.all(Array.from({ length: 20 }, () => held(store)))
+    await Promise.all(leases.slice(10).map((lease) => store.complete(lease, answer('x'))))
+    const transactions = async () => {
+      const { rows } = await pool.query('SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xid')
+      return rows
+    }
+    const before = await transactions()
+    const results = await Promise.all(leases.map(({ id }) => store.claim(requestFor(id))))
+    expect(await transactions()).toEqual(before)
+    expect(new Set(results.map(({ kind }) => kind))).toEqual(new Set(['running', 'completed']))
+    await store.close()
+  })
+
   describe('one that the server refuses', () => {
     test('fails alone: its neighbours are claimed, each once', async () => {
       const store = open()
