@@ -214,6 +214,20 @@ if (server !== undefined) {
       await counted.end()
     })
 
+    test('holds up no claim that only reads it', async () => {
+      const { counted, statements } = counting()
+      const store = open({ lockTimeout: 700 }, counted)
+      const leases = await Promise.all(Array.from({ length: 20 }, () => held(store)))
+      await holding('UPDATE TABLE SET since = now() WHERE id = $1', [leases[7]?.id], async () => {
+        statements.length = 0
+        const results = await Promise.all(leases.map(({ id }) => store.claim(requestFor(id))))
+        expect(results.map(({ kind }) => kind)).toEqual(leases.map(() => 'running'))
+        expect(statements.map(({ members }) => members)).toEqual([1, 19])
+      })
+      await store.close()
+      await counted.end()
+    })
+
     test('waits alone for lockTimeout; its neighbours are claimed meanwhile', async () => {
       const store = open({ lockTimeout: 700 })
       const requests = Array.from({ length: 20 }, () => requestFor(randomUUID()))

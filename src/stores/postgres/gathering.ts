@@ -48,9 +48,9 @@ export class Gathering {
 
   /** Resolves to the row of this member once the statement is committed. */
   run(members: object, body?: Buffer): Promise<Row | undefined> {
+    const asked = { json: JSON.stringify(members), body }
+    const bytes = asked.json.length + (body?.byteLength ?? 0)
     return this.#session.pass(() => {
-      const asked = { json: JSON.stringify(members), body }
-      const bytes = asked.json.length + (body?.byteLength ?? 0)
       if (bytes > largestMemberBytes) return this.#alone(asked)
       if (this.#underWay === 0) return this.#first(asked)
       return new Promise((resolve, reject) => {

@@ -43,10 +43,11 @@ export class Session {
 
   /** @param asked Members of the JSON that the statement reads. */
   async run(statement: Statement, asked: object, body?: Buffer): Promise<readonly Row[]> {
-    return this.pass(() => this.send(statement, { json: JSON.stringify(asked), body }))
+    const json = JSON.stringify(asked)
+    return this.pass(() => this.send(statement, { json, body }))
   }
 
-  /** Lets `work` send statements, unless the store is closed, has no tables, or gets no answers. */
+  /** Lets `work`, which must not throw, send statements; unless the store is closed, has no tables, or gets no answers. */
   pass<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isClosed) return Promise.reject(storeClosed('postgresStore'))
     const passed = this.#isPrepared
