@@ -32,6 +32,7 @@ import type { PostgresClient } from './postgres/clients.ts'
 import { type Database, databaseOf } from './postgres/database.ts'
 import { encodeText } from './encoding/ascii.ts'
 import { encodeBody } from './postgres/encoding.ts'
+import { Gathering } from './postgres/gathering.ts'
 import { inspectPostgres } from './postgres/inspect.ts'
 import { migrate, requireCurrent, requireTables } from './postgres/migrate.ts'
 import { Reaper } from './remote/reaper.ts'
@@ -87,8 +88,8 @@ export interface PostgresStoreOptions {
  * Keeps records in Postgres 12 or later, for all instances of a service together.
  *
  * Takes a `Pool` of pg 8, or what `postgres()` of postgres.js 3 returns. It stays yours: `close()` of the store leaves
- * it open. Every verb is one statement in a transaction of its own, so a pooler may stand between. The store opens one
- * more connection when the first duplicate waits for its winner.
+ * it open. Every verb is one statement, alone or with others of its kind, in a transaction of its own, so a pooler may
+ * stand between. The store opens one more connection when the first duplicate waits for its winner.
  *
  * Connect it to the primary server. What Postgres forgets, hapax can't know: `docs/postgres.md` says when it does.
  *
@@ -155,6 +156,7 @@ class PostgresStore implements Store {
   readonly #session: Session
   readonly #statements: Statements
   readonly #claims: Claims
+  readonly #completions: Gathering
   readonly #writes: Writes
   readonly #renewing: Renewing
   readonly #watching: Watching
@@ -170,6 +172,10 @@ class PostgresStore implements Store {
     this.#statements = statementsFor(schema)
     this.#session = new Session(database, { lockTimeoutMs: lockTimeout, channel }, () => this.#prepare())
     this.#claims = new Claims(this.#session, this.#statements)
+    this.#completions = new Gathering(this.#session, {
+      alone: this.#statements.complete,
+      together: this.#statements.completeAll,
+    })
     const run = this.#session.run.bind(this.#session)
     this.#watching = this.#createWatching(channel)
     this.#writes = new Writes(run, (id) => this.#watching.changed(id))
@@ -200,7 +206,7 @@ class PostgresStore implements Store {
     const body = outcome.kind === 'response' ? encodeBody(outcome.response) : Buffer.alloc(0)
     const { id, token } = lease
     const asked = askOutcome(outcome)
-    const isWritten = await this.#writes.attempt(this.#statements.complete, {
+    const isWritten = await this.#writes.attempt(this.#completions, {
       id,
       asked: { token, ...asked },
       body,

@@ -164,15 +164,16 @@ if (server !== undefined) {
     url.port = String(proxy.port)
     const pool = new Pool({ connectionString: url.href, max: 10 })
     const store = postgresStore(pool, { silence })
-    const claims = () => Array.from({ length: 10 }, () => store.claim(requestFor(randomUUID())))
-    await Promise.all(claims())
-    await Promise.all(claims())
+    // Of those that each take a connection.
+    const statements = () => Array.from({ length: 10 }, () => store.abandon(randomUUID(), 'nobody'))
+    await Promise.all(statements())
+    await Promise.all(statements())
     await sleep(50)
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
     proxy.holdAnswers()
     // The pool has one for each connection that is idle.
     const whileIdle = timers()
-    const waiting = claims()
+    const waiting = statements()
     await sleep(20)
     expect(timers()).toBeLessThanOrEqual(whileIdle - 10 + 1)
     proxy.resume()

@@ -14,6 +14,7 @@ import {
   integer,
   textIn,
 } from './rows.ts'
+import { Gathering } from './gathering.ts'
 import type { Session } from './session.ts'
 import type { Statements } from './statements.ts'
 import { repeated } from './writes.ts'
@@ -23,14 +24,19 @@ const leastClaimWindowMs = 1_000
 
 type Reply = { readonly kind: 'result'; readonly result: ClaimResult } | { readonly kind: 'too-late' }
 
+type ClaimStatements = Pick<Statements, 'claim' | 'claimAll' | 'reclaim'>
+
 export class Claims {
   readonly #session: Session
-  readonly #statements: Pick<Statements, 'claim' | 'reclaim'>
+  readonly #statements: ClaimStatements
+  readonly #gathering: Gathering
   readonly #clock = new ServerClock()
 
-  constructor(session: Session, statements: Pick<Statements, 'claim' | 'reclaim'>) {
+  constructor(session: Session, statements: ClaimStatements) {
     this.#session = session
     this.#statements = statements
+    const { claim, claimAll } = statements
+    this.#gathering = new Gathering(session, { alone: claim, together: claimAll })
   }
 
   /**
@@ -54,14 +60,15 @@ export class Claims {
   }
 
   #send(request: ClaimRequest, windowMs: number): Promise<Reply> {
-    const { claim, reclaim } = this.#statements
     let isFirst = true
     return repeated(async () => {
       const deadlineMs = this.#clock.now() + windowMs
-      const [row] = isFirst
-        ? await this.#session.run(claim, askClaim(request, deadlineMs))
-        : await this.#session.run(reclaim, askReclaim(request, deadlineMs))
+      let row = isFirst
+        ? await this.#gathering.run(askClaim(request, deadlineMs))
+        : (await this.#session.run(this.#statements.reclaim, askReclaim(request, deadlineMs)))[0]
       isFirst = false
+      if (row?.[4] === 'long')
+        [row] = await this.#session.run(this.#statements.claim, askClaim(request, deadlineMs))
       if (row === undefined) throw new Error('The claim returned no row.')
       this.#clock.learn(Number(textIn(row[0])))
       const reply = readReply(row, request, deadlineMs)

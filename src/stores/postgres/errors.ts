@@ -22,6 +22,15 @@ export function isRepeatable(error: unknown): boolean {
   return ['40001', '40P01'].includes(sqlState(error) ?? '')
 }
 
+/**
+ * The server says why it did not carry out a statement, which is a transaction of its own: so it has undone all of it. What
+ * else fails, such as a connection, proves nothing.
+ */
+export function isUndone(error: unknown): boolean {
+  const state = sqlState(error)
+  return state !== undefined && undoneStates.test(state) && state !== '40003'
+}
+
 /** Another transaction holds a lock on the row, and kept it for as long as a statement may wait. */
 export function isLocked(error: unknown): boolean {
   return sqlState(error) === '55P03'
@@ -42,6 +51,9 @@ function sqlState(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }
+
+/** Of the data, of rights and names, of limits; met another, locked, cancelled, no room; and what a trigger raises. */
+const undoneStates = /^(?:(?:0A|21|22|23|25|40|42|44|54|55|P0)...|53100|53200|57014)$/
 
 const adviceByState = new Map([
   ['25006', ' Connect the pool to the primary server: this one is a replica, or read-only.'],

@@ -16,16 +16,14 @@ export function nodePostgresDatabase(pool: NodePostgresPool, settings: DatabaseS
   const connections = new Connections(pool, settings.answerTimeoutMs)
   let prepare = settings.prepare
   return {
-    query: async (statement, values) => {
-      const isPrepared = prepare
-      try {
-        return await connections.query(statement, values, isPrepared)
-      } catch (error) {
+    query: (statement, values) => {
+      if (!prepare) return connections.query(statement, values, false)
+      return connections.query(statement, values, true).catch((error: unknown) => {
         // A pooler gave the transaction to another server connection, where it did not run.
-        if (!isPrepared || !isPreparedStatementLost(error)) throw error
+        if (!isPreparedStatementLost(error)) throw error
         prepare = false
         return connections.query(statement, values, false)
-      }
+      })
     },
     listen: (channel, listener) => listen(pool, channel, listener),
   }
@@ -35,7 +33,6 @@ export function nodePostgresDatabase(pool: NodePostgresPool, settings: DatabaseS
 class Connections {
   readonly #pool: NodePostgresPool
   readonly #deadline: Deadline | undefined
-  readonly #known = new WeakSet<NodePostgresConnection>()
 
   /** @param answerTimeoutMs 0: without end. */
   constructor(pool: NodePostgresPool, answerTimeoutMs: number) {
@@ -49,7 +46,8 @@ class Connections {
     values: readonly SqlValue[],
     isPrepared: boolean,
   ): Promise<readonly Row[]> {
-    const connection = await this.#connection()
+    const connection = await this.#pool.connect()
+    if (!heard.has(connection)) hear(connection)
     let result: { readonly rows: unknown[] }
     try {
       const answer = connection.query(queryOf(statement, values, isPrepared))
@@ -64,16 +62,15 @@ class Connections {
     connection.release()
     return result.rows.map(rowIn)
   }
+}
 
-  async #connection(): Promise<NodePostgresConnection> {
-    const connection = await this.#pool.connect()
-    if (!this.#known.has(connection)) {
-      this.#known.add(connection)
-      // One that breaks tells its statement too; without a listener it would end the process.
-      connection.on('error', ignore)
-    }
-    return connection
-  }
+/** Of all pools: each store of a pool meets the same connections. */
+const heard = new WeakSet<NodePostgresConnection>()
+
+function hear(connection: NodePostgresConnection): void {
+  heard.add(connection)
+  // One that breaks tells its statement too; without a listener it would end the process.
+  connection.on('error', ignore)
 }
 
 function queryOf(statement: Statement, values: readonly SqlValue[], isPrepared: boolean): NodePostgresQuery {

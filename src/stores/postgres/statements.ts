@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { abandonSql, releaseSql } from './statements/release.ts'
-import { claimSql, reclaimSql } from './statements/claim.ts'
-import { completeSql, recompleteSql } from './statements/complete.ts'
+import { claimAllSql, claimSql, reclaimSql } from './statements/claim.ts'
+import { completeAllSql, completeSql, recompleteSql } from './statements/complete.ts'
 import { forgetSql, readSql, headsSql, settleSql } from './statements/inspect.ts'
 import { reapSql } from './statements/reap.ts'
 import { reassertSql, renewSql } from './statements/renew.ts'
@@ -18,8 +18,10 @@ export interface Statement {
 
 export interface Statements {
   readonly claim: Statement
+  readonly claimAll: Statement
   readonly reclaim: Statement
   readonly complete: Statement
+  readonly completeAll: Statement
   readonly recomplete: Statement
   readonly renew: Statement
   readonly reassert: Statement
@@ -47,8 +49,10 @@ export function statementsFor(schema: string): Statements {
   const records = `${quoteIdentifier(schema)}.hapax_record`
   return {
     claim: prepared(claimSql(records)),
+    claimAll: prepared(claimAllSql(records)),
     reclaim: prepared(reclaimSql(records)),
     complete: prepared(completeSql(records)),
+    completeAll: prepared(completeAllSql(records)),
     recomplete: prepared(recompleteSql(records)),
     renew: prepared(renewSql(records)),
     reassert: prepared(reassertSql(records)),

@@ -5,6 +5,7 @@ import type { Row } from './database.ts'
 import { encodeText } from '../encoding/ascii.ts'
 import { noBytes } from './encoding.ts'
 import { fieldsIn, findIn, textIn } from './rows.ts'
+import type { Gathering } from './gathering.ts'
 import type { Statement } from './statements.ts'
 
 /** How the results of a write are called, and the rule for what was not written. */
@@ -38,8 +39,8 @@ export class Writes {
   }
 
   /** False where the record is not as the statement wants it: nothing was written. */
-  async attempt(statement: Statement, { id, asked, body }: Write): Promise<boolean> {
-    const [row] = await this.#run(statement, { id: encodeText(id), ...asked }, body)
+  async attempt(gathering: Gathering, { id, asked, body }: Write): Promise<boolean> {
+    const row = await gathering.run({ id: encodeText(id), ...asked }, body)
     if (row?.[0] !== 'written') return false
     this.onChanged(id)
     return true

@@ -29,10 +29,21 @@ export class Gate {
     }
     if (this.#waiting === 0) this.#progressAtMs = performance.now()
     this.#waiting += 1
-    return send().finally(() => {
-      this.#waiting -= 1
-      this.#progressAtMs = performance.now()
-    })
+    return send().then(
+      (result) => {
+        this.#passed()
+        return result
+      },
+      (error: unknown) => {
+        this.#passed()
+        throw error
+      },
+    )
+  }
+
+  #passed(): void {
+    this.#waiting -= 1
+    this.#progressAtMs = performance.now()
   }
 
   #isStalled(): boolean {

@@ -1,6 +1,7 @@
 import { largestToken } from '../encoding.ts'
 import {
   ask,
+  askAll,
   assignments,
   found,
   freshNow,
@@ -37,11 +38,46 @@ granted AS (
   RETURNING r.id, r.token
 )
 SELECT ${nowColumn},
-  CASE WHEN g.id IS NOT NULL
-    THEN json_build_object('token', g.token, 'attempt', 1, 'takeover', NULL, 'step_texts', NULL)::text END AS granted,
+  ${grantColumn},
   ${recordColumn('f', 'f.id IS NOT NULL')},
   f.body
 FROM ask a LEFT JOIN granted g ON true LEFT JOIN found f ON true`
+}
+
+/** An answer that is longer is left out of a batch, and its claim is sent alone. */
+const longestBodyBytes = 64 * 1024
+
+/**
+ * {@link claimSql} for many: gives a row for each, in their order. Of several for one new key, one is granted, and the
+ * others are neither granted nor refused.
+ *
+ * In $1: `members`, a list of what that one is asked.
+ */
+export function claimAllSql(records: string): string {
+  const isLong = `octet_length(f.body) > ${longestBodyBytes}`
+  return `
+WITH ${askAll(asked)},
+found AS MATERIALIZED (
+  SELECT a.position, f.* FROM ask a, LATERAL (SELECT f.* FROM ${records} f WHERE f.id = a.id OFFSET 0) f
+),
+granted AS (
+  ${insertion(records)}
+  WHERE NOT EXISTS (SELECT FROM found f WHERE f.position = a.position)
+    AND ${milliseconds('a.now')} <= a.deadline_ms
+  -- Always in one order, or two batches could wait for each other.
+  ORDER BY a.id
+  ON CONFLICT (id) DO NOTHING
+  RETURNING r.id, r.owner, r.token
+)
+SELECT ${nowColumn},
+  ${grantColumn},
+  ${recordColumn('f', 'f.id IS NOT NULL')},
+  CASE WHEN NOT ${isLong} THEN f.body END AS body,
+  CASE WHEN ${isLong} THEN 'long' END AS left_out
+FROM ask a
+  LEFT JOIN granted g ON g.id = a.id AND g.owner = a.owner
+  LEFT JOIN found f ON f.position = a.position
+ORDER BY a.position`
 }
 
 /**
@@ -76,6 +112,9 @@ SELECT ${nowColumn},
   ${notification('g')} AS told
 FROM ask a LEFT JOIN granted g ON true LEFT JOIN found f ON true`
 }
+
+const grantColumn = `CASE WHEN g.id IS NOT NULL
+    THEN json_build_object('token', g.token, 'attempt', 1, 'takeover', NULL, 'step_texts', NULL)::text END AS granted`
 
 function insertion(records: string): string {
   return `INSERT INTO ${records} AS r (id, format, state, owner, token, attempt, recovery, retain_ms, retain_unknown_ms,

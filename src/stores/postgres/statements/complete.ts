@@ -1,5 +1,6 @@
 import {
   ask,
+  askAll,
   assignments,
   found,
   freshNow,
@@ -20,11 +21,53 @@ const outcome = `state text, failed boolean, ${response}`
  * In $1: `token`, `state` ('completed' or 'unknown'), `failed`, and the response; in $2 its body.
  */
 export function completeSql(records: string): string {
-  const retained = "CASE WHEN a.state = 'completed' THEN r.retain_ms ELSE r.retain_unknown_ms END"
   return `
 WITH ${ask(`token bigint, ${outcome}`)},
 written AS (
-  UPDATE ${records} r SET ${assignments({
+  ${completing(records, 'r.id = a.id', responseAsked)}
+  RETURNING r.id, r.watched
+)
+SELECT CASE WHEN w.id IS NOT NULL THEN 'written' END AS result, ${notification('w')} AS told
+FROM ask a LEFT JOIN written w ON true`
+}
+
+/**
+ * {@link completeSql} for many: gives a row for each, in their order. Rows that another transaction holds are passed over,
+ * as if nothing was to be written: a single one must not hold up all the others. Of several for one record, one is written.
+ *
+ * In $1: `members`, a list of what that one is asked, each with `body_at` and `body_bytes`; in $2 all bodies.
+ */
+export function completeAllSql(records: string): string {
+  const responses = {
+    ...responseAsked,
+    body: 'CASE WHEN a.headers IS NOT NULL THEN substring($2::bytea FROM a.body_at FOR a.body_bytes) END',
+  }
+  return `
+WITH ${askAll(`token bigint, ${outcome}, body_at integer, body_bytes integer`)},
+locked AS MATERIALIZED (
+  SELECT a.*, k.id AS locked_id
+  FROM ask a, LATERAL (
+    SELECT r.id FROM ${records} r WHERE r.id = a.id AND r.token = a.token
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+  ) k
+),
+written AS (
+  ${completing(records, 'r.id = a.locked_id', responses, 'locked a')}
+  RETURNING r.id, r.watched, a.position
+)
+SELECT CASE WHEN w.id IS NOT NULL THEN 'written' END AS result, ${notification('w')} AS told
+FROM ask a LEFT JOIN written w ON w.position = a.position
+ORDER BY a.position`
+}
+
+function completing(
+  records: string,
+  isAsked: string,
+  responses: Record<string, string>,
+  from = 'ask a',
+): string {
+  const retained = "CASE WHEN a.state = 'completed' THEN r.retain_ms ELSE r.retain_unknown_ms END"
+  const columns = {
     state: 'a.state',
     since: 't.now',
     lease_until: 'NULL::timestamptz',
@@ -33,15 +76,12 @@ written AS (
     failed: 'coalesce(a.failed, false)',
     step_names: keptSteps('step_names'),
     step_texts: keptSteps('step_texts'),
-    ...responseAsked,
-  })}
-  FROM ask a
-  WHERE r.id = a.id AND r.format = 1 AND r.token = a.token AND r.state IN ('running', 'unknown')
-    AND (SELECT r.expires_at > t.now FROM ${freshNow})
-  RETURNING r.id, r.watched
-)
-SELECT CASE WHEN w.id IS NOT NULL THEN 'written' END AS result, ${notification('w')} AS told
-FROM ask a LEFT JOIN written w ON true`
+    ...responses,
+  }
+  return `UPDATE ${records} r SET ${assignments(columns)}
+  FROM ${from}
+  WHERE ${isAsked} AND r.format = 1 AND r.token = a.token AND r.state IN ('running', 'unknown')
+    AND (SELECT r.expires_at > t.now FROM ${freshNow})`
 }
 
 /**

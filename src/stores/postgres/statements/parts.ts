@@ -15,6 +15,23 @@ export function ask(members: string): string {
   )`
 }
 
+/**
+ * Many at once, in `members`. Each says `format: 1`, and is asked for it: without a condition the server takes them for a
+ * hundred, and reads all of a small table for them, also when it is no longer small.
+ */
+export function askAll(members: string): string {
+  return `
+  common AS MATERIALIZED (
+    SELECT c.members, c.channel, set_config('lock_timeout', c.lock_timeout, true)
+    FROM json_to_record($1::text::json) AS c(lock_timeout text, channel text, members json)
+  ),
+  ask AS MATERIALIZED (
+    SELECT a.*, c.channel, clock_timestamp() AS now, row_number() OVER () AS position
+    FROM common c, json_to_recordset(c.members) AS a(format integer, id text, ${members})
+    WHERE a.format = 1
+  )`
+}
+
 /** As it was when the statement began. */
 export function found(records: string): string {
   return `
