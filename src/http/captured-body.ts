@@ -1,3 +1,5 @@
+import { joined } from './joined.ts'
+
 /** A copy of an answer's body, up to a limit. */
 export class CapturedBody {
   readonly #maxBytes: number
@@ -19,9 +21,8 @@ export class CapturedBody {
     else this.#chunks.push(chunk)
   }
 
-  bytes(): Buffer {
-    const [only] = this.#chunks
-    return this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks)
+  bytes(): Uint8Array {
+    return joined(this.#chunks)
   }
 
   drop(): void {

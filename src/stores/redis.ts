@@ -21,7 +21,6 @@ import {
   renewArguments,
   stepArguments,
 } from './redis/arguments.ts'
-import { checkServers, type RedisWarningCode, redisWarningTexts } from './redis/checks.ts'
 import type { RedisArgument, RedisClient } from './redis/clients.ts'
 import { type Connection, connectionOf } from './redis/connection.ts'
 import { Gate } from './redis/gate.ts'
@@ -33,9 +32,10 @@ import { assertReplicas, readWaitReplicas, type WaitReplicas } from './redis/rep
 import { Scripting } from './redis/scripting.ts'
 import * as scripts from './redis/scripts.ts'
 import { ServerClock } from './remote/server-clock.ts'
-import { Subscriptions } from './redis/subscriptions.ts'
+import type { Subscriptions } from './redis/subscriptions.ts'
+import { type RedisWarningCode, redisWarningCodes } from './redis/warning-codes.ts'
 
-export type { RedisWarningCode } from './redis/checks.ts'
+export type { RedisWarningCode } from './redis/warning-codes.ts'
 export type {
   IoredisClient,
   IoredisCluster,
@@ -88,14 +88,11 @@ interface Settings {
   silence: readonly RedisWarningCode[]
 }
 
-// Object.keys() loses the literal type of a constant's keys.
-const warningCodes = Object.keys(redisWarningTexts) as RedisWarningCode[]
-
 const optionReaders = {
   prefix: text('hapax:'),
   waitReplicas: readWaitReplicas,
   logger: objectWith<Logger>(['warn'], 'an object with a warn(message) method', () => processWarnings),
-  silence: listOf(warningCodes, `codes (${warningCodes.join(', ')})`),
+  silence: listOf(redisWarningCodes, `codes (${redisWarningCodes.join(', ')})`),
 }
 
 /** Renewals sent at once. A larger batch would hold up the claims behind it. */
@@ -111,8 +108,8 @@ class RedisStore implements Store {
   readonly #connection: Connection
   readonly #keys: Keys
   readonly #scripting: Scripting
-  readonly #subscriptions: Subscriptions
   readonly #clock = new ServerClock()
+  #subscriptions: Promise<Subscriptions> | undefined
   #checked = false
   #closed = false
 
@@ -121,7 +118,6 @@ class RedisStore implements Store {
     this.#connection = connection
     this.#keys = new Keys(settings.prefix, connection.keyPrefix)
     this.#scripting = new Scripting(connection, new Gate(connection))
-    this.#subscriptions = new Subscriptions(connection)
     this.inspect = lateInspection({
       connection,
       scripting: this.#scripting,
@@ -183,7 +179,9 @@ class RedisStore implements Store {
 
   async watch(id: string, listener: () => void): Promise<Unsubscribe> {
     this.#assertOpen()
-    const unsubscribe = await this.#subscriptions.add(this.#keys.channelOf(id), listener)
+    this.#subscriptions ??= this.#loadSubscriptions()
+    const subscriptions = await this.#subscriptions
+    const unsubscribe = await subscriptions.add(this.#keys.channelOf(id), listener)
     try {
       await this.#run(scripts.watch, id, [], ignore)
     } catch (error) {
@@ -196,7 +194,8 @@ class RedisStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#subscriptions.close()
+    const subscriptions = await this.#subscriptions?.catch(ignore)
+    await subscriptions?.close()
   }
 
   #claimed(request: ClaimRequest, result: ClaimResult): ClaimResult | Promise<ClaimResult> {
@@ -306,10 +305,24 @@ class RedisStore implements Store {
     await assertReplicas(this.#connection, this.#keys.keyOf(id), waitReplicas)
   }
 
+  /** Most stores meet no duplicate that waits. Whoever waits polls where the file can't be loaded. */
+  async #loadSubscriptions(): Promise<Subscriptions> {
+    try {
+      const { Subscriptions } = await import('./redis/subscriptions.ts')
+      return new Subscriptions(this.#connection)
+    } catch (error) {
+      this.#subscriptions = undefined
+      throw error
+    }
+  }
+
   /** After the first claim, when the client is surely connected. */
   #check(): void {
     this.#checked = true
-    checkServers(this.#connection, safely(this.#settings.logger), this.#settings.silence).catch(() => {})
+    const { logger, silence } = this.#settings
+    import('./redis/checks.ts')
+      .then(({ checkServers }) => checkServers(this.#connection, safely(logger), silence))
+      .catch(ignore)
   }
 
   #assertOpen(): void {

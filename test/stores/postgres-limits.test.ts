@@ -183,6 +183,23 @@ if (server !== undefined) {
     await proxy.close()
   })
 
+  test('a connection has one listener of hapax, however many stores share its pool', async () => {
+    const pool = new Pool({ connectionString: server.url, max: 1 })
+    const listeners = async () => {
+      const connection = await pool.connect()
+      connection.release()
+      return connection.listenerCount('error')
+    }
+    const before = await listeners()
+    for (let count = 0; count < 3; count += 1) {
+      const store = postgresStore(pool, { silence })
+      await store.abandon(randomUUID(), 'nobody')
+      await store.close()
+    }
+    expect(await listeners()).toBeLessThanOrEqual(before + 1)
+    await pool.end()
+  })
+
   test('a statement that lost to another leaves its connection open', async () => {
     const pool = new Pool({ connectionString: server.url, max: 2 })
     const store = postgresStore(pool, { silence, lockTimeout: 50 })

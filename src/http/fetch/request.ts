@@ -1,6 +1,7 @@
 import type { Unsubscribe } from '../../core/store.ts'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody, RequestView } from '../guard.ts'
+import { joined } from '../joined.ts'
 import { discardRest } from './discarded-body.ts'
 import { type UnreadMessage, unreadMessageOf } from './light.ts'
 import { canBePutBack, putBack } from './node-streams.ts'
@@ -109,12 +110,6 @@ async function readAll(
   } catch {
     return 'incomplete'
   }
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const [only] = chunks
-  // A server's stream may hold what is no bytes, which `concat` refuses.
-  return chunks.length === 1 && only instanceof Uint8Array ? only : Buffer.concat(chunks)
 }
 
 /** Where it leaves the bytes the request finds them, as if nobody had read them. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestBody } from '../guard.ts'
+import { joined } from '../joined.ts'
 import { bytesBody } from './body-bytes.ts'
 import { shieldRequest } from './detached.ts'
 
@@ -98,8 +99,7 @@ class Gathering {
   }
 
   #end(): boolean {
-    const [only] = this.#chunks
-    const whole = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks)
+    const whole = joined(this.#chunks)
     this.settle(bytesBody({ request: this.#request, response: this.#response }, whole, this.#maxBytes))
     if (whole.length > 0) this.#request.push(whole)
     shieldRequest(this.#request)

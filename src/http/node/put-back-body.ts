@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestBody } from '../guard.ts'
+import { joined } from '../joined.ts'
 import { bytesBody } from './body-bytes.ts'
 import { shieldRequest } from './detached.ts'
 
@@ -31,7 +32,7 @@ export function readAndPutBack(
         }
       }
       if (!isComplete(request)) return
-      const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+      const whole = joined(chunks)
       if (whole.length > 0) request.unshift(whole)
       else tellLateListeners(request)
       shieldRequest(request)

@@ -2,18 +2,16 @@ import type { Logger } from '../../core/misuse.ts'
 import type { RedisCommand } from './clients.ts'
 import type { Connection, MasterNode } from './connection.ts'
 import { listIn, textIn } from './replies.ts'
+import type { RedisWarningCode } from './warning-codes.ts'
 
-/** Settings of a server that can lose records. Each is reported once; silence one by its code. */
-export const redisWarningTexts = {
+const warningTexts: Readonly<Record<RedisWarningCode, string>> = {
   'redis-version': 'Redis is older than 7.0, whose scripts hapax needs. Every request will be answered 503.',
   'redis-evicts':
     'Redis may evict records when it is full (maxmemory-policy is not "noeviction"). A key whose record was ' +
     'evicted counts as new, and its request runs twice.',
   'redis-not-persistent':
     'Redis keeps no append-only file: a restart forgets records, and their requests may run twice.',
-} as const satisfies Record<string, string>
-
-export type RedisWarningCode = keyof typeof redisWarningTexts
+}
 
 /**
  * Asks the server once for what could make it forget. A managed Redis without CONFIG only loses these checks.
@@ -28,7 +26,7 @@ export async function checkServers(
   for (const code of found.flat()) {
     if (reported.has(code)) continue
     reported.add(code)
-    logger.warn(`${redisWarningTexts[code]} [${code}: docs/redis.md#${code}]`)
+    logger.warn(`${warningTexts[code]} [${code}: docs/redis.md#${code}]`)
   }
 }
 

@@ -61,9 +61,7 @@ export class Scripting {
 
   #refused<T>(call: ScriptCall<T>, error: unknown): Promise<T> {
     // Any other error may have come after the script ran, so nothing else is sent twice.
-    if (isUnknownScript(error)) return this.#teach(call)
-    if (call.onFull !== undefined && isOutOfMemory(error)) return call.onFull()
-    throw storeError(error)
+    return isUnknownScript(error) ? this.#teach(call) : failed(call, error)
   }
 
   /** Runs one script on many keys, in one pipeline for each node. The results stand in their order. */
@@ -92,8 +90,7 @@ export class Scripting {
       const command = await this.#bySource(script, key, args)
       reply = await this.#gate.pass(key, () => this.#connection.send(key, command))
     } catch (error) {
-      if (call.onFull !== undefined && isOutOfMemory(error)) return call.onFull()
-      throw storeError(error)
+      return failed(call, error)
     }
     return call.read(reply)
   }
@@ -129,6 +126,11 @@ export class Scripting {
     })
     return loading
   }
+}
+
+function failed<T>({ onFull }: ScriptCall<T>, error: unknown): Promise<T> {
+  if (onFull !== undefined && isOutOfMemory(error)) return onFull()
+  throw storeError(error)
 }
 
 function bySha(script: Script, key: string, args: readonly RedisArgument[]): RedisCommand {
