@@ -131,6 +131,8 @@ function hasInexactNumber(text: string): boolean {
 function isExact(source: string): boolean {
   const printed = String(Number(source))
   if (printed.endsWith('Infinity')) return false
+  // Zero, or too small for a double: by its digits, since its exponent may be too large for any integer.
+  if (Number(source) === 0) return !/[1-9]/.test(source.split(/e/i, 1)[0] ?? '')
   const [a, b] = [fractionOf(source), fractionOf(printed)]
   return a.numerator * b.denominator === b.numerator * a.denominator
 }
