@@ -17,8 +17,6 @@ export interface Ends<T> {
   onError?(error: unknown): void
 }
 
-const asItEnds = {}
-
 /** An operation in its place among the others, which is a place in a list, so that it leaves no trace. */
 interface Entry {
   readonly expiresAtMs: number
@@ -49,7 +47,7 @@ export class Deadline {
    * Settles as `operation` does, or rejects with {@link DeadlineExceeded}. What `ends` does is part of it, so that it takes
    * no promise of its own.
    */
-  bound<T>(operation: Promise<T>, ends: Ends<T> = asItEnds): Promise<T> {
+  bound<T>(operation: Promise<T>, ends: Ends<T> = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       const entry = this.#append(ends, reject)
       if (this.#timer === undefined) this.#arm(this.#limitMs)

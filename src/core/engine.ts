@@ -77,8 +77,13 @@ export class Engine implements LeaseKeeper {
     const sentMs = this.nowMs()
     // No async function, and no promise but the one: each request passes here.
     return this.#access.claim(request).then(
-      (result) => this.#unfinishedUntil(() => this.#claimed(call, request, result, sentMs)),
-      (error: unknown) => this.#unfinishedUntil(() => this.#withoutStore(call, request, error)),
+      (result) =>
+        this.#unfinished.endWith(() =>
+          this.#isLate(result, request)
+            ? this.#withoutStore(call, request, shuttingDown())
+            : this.#decide(call, request, result, sentMs),
+        ),
+      (error: unknown) => this.#unfinished.endWith(() => this.#withoutStore(call, request, error)),
     )
   }
 
@@ -121,27 +126,6 @@ export class Engine implements LeaseKeeper {
 
   keyed(fingerprint: Fingerprint): Fingerprint {
     return this.#access.keyed(fingerprint)
-  }
-
-  #claimed(
-    call: Call,
-    request: ClaimRequest,
-    result: ClaimResult,
-    sentMs: number,
-  ): Decision | Promise<Decision> {
-    if (this.#isLate(result, request)) return this.#withoutStore(call, request, shuttingDown())
-    return this.#decide(call, request, result, sentMs)
-  }
-
-  /** Where `decide` has to wait, what {@link begin} began ends with it. */
-  #unfinishedUntil(decide: () => Decision | Promise<Decision>): Decision | Promise<Decision> {
-    let decision: Decision | Promise<Decision> | undefined
-    try {
-      decision = decide()
-    } finally {
-      if (!(decision instanceof Promise)) this.#unfinished.end()
-    }
-    return decision instanceof Promise ? decision.finally(() => this.#unfinished.end()) : decision
   }
 
   #decide(

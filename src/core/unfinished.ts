@@ -19,6 +19,17 @@ export class UnfinishedWork {
     if (this.#count === 0) this.#onNone?.()
   }
 
+  /** Ends with `last`, the last part of some work: also where that has to wait. */
+  endWith<T>(last: () => T | Promise<T>): T | Promise<T> {
+    let result: T | Promise<T> | undefined
+    try {
+      result = last()
+    } finally {
+      if (!(result instanceof Promise)) this.end()
+    }
+    return result instanceof Promise ? result.finally(() => this.end()) : result
+  }
+
   /** Resolves when nothing is unfinished, or when `graceMs` have passed. */
   ended(graceMs: number): Promise<void> {
     if (this.#count === 0) return Promise.resolve()

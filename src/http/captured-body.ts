@@ -21,7 +21,7 @@ export class CapturedBody {
     else this.#chunks.push(chunk)
   }
 
-  bytes(): Uint8Array {
+  bytes(): Buffer {
     return joined(this.#chunks)
   }
 

@@ -27,7 +27,7 @@ import { Gate } from './redis/gate.ts'
 import { encodeOwner } from './redis/identity.ts'
 import { Keys } from './redis/keys.ts'
 import { lateInspection } from './redis/late-inspection.ts'
-import { numberIn, readClaimReply, type ClaimReply } from './redis/replies.ts'
+import { numberIn, readClaimReply } from './redis/replies.ts'
 import { assertReplicas, readWaitReplicas, type WaitReplicas } from './redis/replicas.ts'
 import { Scripting } from './redis/scripting.ts'
 import * as scripts from './redis/scripts.ts'
@@ -131,12 +131,8 @@ class RedisStore implements Store {
     try {
       this.#assertOpen()
       const windowMs = Math.max(request.leaseMs, leastClaimWindowMs)
-      const sentMs = performance.now()
-      return this.#sendClaim(request, windowMs, (reply) => {
-        if (!this.#checked) this.#check()
-        if (reply.kind === 'too-late') return this.#claimAgain(request, sentMs + windowMs)
-        return this.#claimed(request, reply.result)
-      })
+      const giveUpAtMs = performance.now() + windowMs
+      return this.#sendClaim(request, windowMs, () => this.#claimAgain(request, giveUpAtMs))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -207,11 +203,9 @@ class RedisStore implements Store {
    * It was not late at all, but this clock and the server's differ more than was known: it did not run, and the
    * reply told the server's time.
    */
-  async #claimAgain(request: ClaimRequest, giveUpAtMs: number): Promise<ClaimResult> {
+  #claimAgain(request: ClaimRequest, giveUpAtMs: number): Promise<ClaimResult> {
     const leftMs = giveUpAtMs - performance.now()
-    const reply = leftMs > 0 ? await this.#sendClaim(request, leftMs, asItIs) : undefined
-    if (reply?.kind === 'result') return this.#claimed(request, reply.result)
-    throw new IdempotencyError('store-failed', 'The claim reached Redis too late, and was not carried out.')
+    return leftMs > 0 ? this.#sendClaim(request, leftMs, tooLate) : tooLate()
   }
 
   /**
@@ -219,16 +213,17 @@ class RedisStore implements Store {
    * send it when it has another, and by then the request was answered 503 long ago: it would lock the key for
    * a handler that never runs.
    */
-  #sendClaim<T>(
+  #sendClaim(
     request: ClaimRequest,
     windowMs: number,
-    onReply: (reply: ClaimReply) => T | Promise<T>,
-  ): Promise<T> {
+    onLate: () => Promise<ClaimResult>,
+  ): Promise<ClaimResult> {
     const args = claimArguments(request, Math.ceil(this.#clock.now() + windowMs))
     return this.#run(scripts.claim, request.id, args, (answer) => {
       const reply = readClaimReply(answer)
       if (reply.serverMs !== undefined) this.#clock.learn(reply.serverMs)
-      return onReply(reply)
+      if (!this.#checked) this.#check()
+      return reply.kind === 'too-late' ? onLate() : this.#claimed(request, reply.result)
     })
   }
 
@@ -334,8 +329,8 @@ class RedisStore implements Store {
   }
 }
 
-function asItIs(reply: ClaimReply): ClaimReply {
-  return reply
+async function tooLate(): Promise<never> {
+  throw new IdempotencyError('store-failed', 'The claim reached Redis too late, and was not carried out.')
 }
 
 function ignore(): void {}

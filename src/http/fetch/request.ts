@@ -127,8 +127,7 @@ function takeWhole(message: UnreadMessage, maxBytes: number): Promise<WholeBody>
       message.resume()
     }
     function onEnd(): void {
-      const [only] = chunks
-      message.rawBody = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks)
+      message.rawBody = joined(chunks)
       finish(message.rawBody)
     }
     function onGone(): void {

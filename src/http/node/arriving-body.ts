@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { RequestBody } from '../guard.ts'
 import { joined } from '../joined.ts'
-import { bytesBody } from './body-bytes.ts'
+import { type BodyExchange, bytesBody } from './body-bytes.ts'
 import { shieldRequest } from './detached.ts'
 
 // Most bodies are still to come when hapax gets the request. Their parts are kept before they enter the stream, and
@@ -24,13 +24,10 @@ export function isArriving(request: ArrivingRequest): boolean {
   )
 }
 
-export function gatherArriving(
-  request: ArrivingRequest,
-  response: ServerResponse,
-  maxBytes: number,
-): Promise<RequestBody> {
+export function gatherArriving(exchange: BodyExchange, maxBytes: number): Promise<RequestBody> {
+  const request: ArrivingRequest = exchange.request
   return new Promise((resolve) => {
-    request[gatheringKey] = new Gathering(request, response, maxBytes, resolve)
+    request[gatheringKey] = new Gathering(exchange, maxBytes, resolve)
     request.push = pushGathered
     request.on('close', onGone)
     request.on('error', onGone)
@@ -42,67 +39,70 @@ const gatheringKey: unique symbol = Symbol('hapax gathering')
 type ArrivingRequest = IncomingMessage & {
   // Where a request has none, its type does not say so.
   readonly socket?: { readonly parser?: { readonly incoming?: unknown } | null }
-  [gatheringKey]?: Gathering | undefined
+  [gatheringKey]?: Gathering
 }
 
-function pushGathered(this: ArrivingRequest, chunk: Buffer | null): boolean {
-  const gathering = this[gatheringKey]
-  return gathering === undefined ? true : gathering.push(chunk)
+type GatheringRequest = IncomingMessage & { readonly [gatheringKey]: Gathering }
+
+function pushGathered(this: GatheringRequest, chunk: Buffer | null): boolean {
+  return this[gatheringKey].push(chunk)
 }
 
-function onGone(this: ArrivingRequest): void {
-  this[gatheringKey]?.settle({ kind: 'incomplete' })
+function onGone(this: GatheringRequest): void {
+  this[gatheringKey].settle({ kind: 'incomplete' })
 }
 
 class Gathering {
-  readonly #request: ArrivingRequest
-  readonly #response: ServerResponse
+  readonly #exchange: BodyExchange
   readonly #maxBytes: number
   readonly #resolve: (body: RequestBody | Promise<RequestBody>) => void
   readonly #push: IncomingMessage['push']
-  readonly #chunks: Buffer[] = []
+  /** Undefined once it is settled what becomes of the body. */
+  #chunks: Buffer[] | undefined = []
   #bytes = 0
 
   constructor(
-    request: ArrivingRequest,
-    response: ServerResponse,
+    exchange: BodyExchange,
     maxBytes: number,
     resolve: (body: RequestBody | Promise<RequestBody>) => void,
   ) {
-    this.#request = request
-    this.#response = response
+    this.#exchange = exchange
     this.#maxBytes = maxBytes
     this.#resolve = resolve
-    this.#push = request.push
+    this.#push = exchange.request.push
   }
 
   push(chunk: Buffer | null): boolean {
-    if (chunk === null) return this.#end()
-    this.#chunks.push(chunk)
+    const { request } = this.#exchange
+    const chunks = this.#chunks
+    // Whoever wrapped `push` meanwhile calls it still.
+    if (chunks === undefined) return this.#push.call(request, chunk)
+    if (chunk === null) return this.#end(joined(chunks))
+    chunks.push(chunk)
     this.#bytes += chunk.length
     if (this.#bytes > this.#maxBytes) {
       this.settle({ kind: 'too-large' })
       // The rest has to be taken off the connection, or it would never be free for another request.
-      this.#request.resume()
+      request.resume()
     }
     return true
   }
 
   settle(body: RequestBody | Promise<RequestBody>): void {
-    const request = this.#request
-    request[gatheringKey] = undefined
+    const { request } = this.#exchange
+    this.#chunks = undefined
     // Not deleted, which would make the whole request slow.
-    request.push = this.#push
+    if (request.push === pushGathered) request.push = this.#push
     request.off('close', onGone)
     request.off('error', onGone)
     this.#resolve(body)
   }
 
-  #end(): boolean {
-    const whole = joined(this.#chunks)
-    this.settle(bytesBody({ request: this.#request, response: this.#response }, whole, this.#maxBytes))
-    if (whole.length > 0) this.#request.push(whole)
-    shieldRequest(this.#request)
-    return this.#request.push(null)
+  #end(whole: Buffer): boolean {
+    const { request } = this.#exchange
+    this.settle(bytesBody(this.#exchange, whole, this.#maxBytes))
+    if (whole.length > 0) this.#push.call(request, whole)
+    shieldRequest(request)
+    return this.#push.call(request, null)
   }
 }

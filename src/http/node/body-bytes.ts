@@ -2,9 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decodeContent } from '../content-coding.ts'
 import type { RequestBody } from '../guard.ts'
 
-/** A body that is whole, and the exchange it belongs to. */
+/** A request of which the body is read, and the response to it. */
+export interface BodyExchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/** A body that is whole. */
 export function bytesBody(
-  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  { request, response }: BodyExchange,
   bytes: Uint8Array,
   maxBytes: number,
 ): RequestBody | Promise<RequestBody> {

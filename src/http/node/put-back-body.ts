@@ -1,18 +1,15 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { RequestBody } from '../guard.ts'
 import { joined } from '../joined.ts'
-import { bytesBody } from './body-bytes.ts'
+import { type BodyExchange, bytesBody } from './body-bytes.ts'
 import { shieldRequest } from './detached.ts'
 
 /**
- * Reads the whole body and puts it back. Bytes can be put back only before the stream has said `end`: that is why this listens to
- * `readable`, in whose last call the message is complete and `end` has not been emitted yet.
+ * Reads the whole body and puts it back. Bytes can be put back only before the stream has said `end`: that is why this
+ * listens to `readable`, in whose last call the message is complete and `end` has not been emitted yet.
  */
-export function readAndPutBack(
-  request: IncomingMessage,
-  response: ServerResponse,
-  maxBytes: number,
-): Promise<RequestBody> {
+export function readAndPutBack(exchange: BodyExchange, maxBytes: number): Promise<RequestBody> {
+  const { request } = exchange
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -36,7 +33,7 @@ export function readAndPutBack(
       if (whole.length > 0) request.unshift(whole)
       else tellLateListeners(request)
       shieldRequest(request)
-      finish(bytesBody({ request, response }, whole, maxBytes))
+      finish(bytesBody(exchange, whole, maxBytes))
     }
     function onGone(): void {
       finish({ kind: 'incomplete' })

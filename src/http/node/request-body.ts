@@ -1,24 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { RequestBody } from '../guard.ts'
 import { gatherArriving, isArriving } from './arriving-body.ts'
-import { bytesBody } from './body-bytes.ts'
+import { type BodyExchange, bytesBody } from './body-bytes.ts'
 import { isComplete, readAndPutBack } from './put-back-body.ts'
 
 /** The whole body, which a parser behind hapax finds as if nobody had touched it. */
-export function readBody(
-  { request, response, parsedBody }: ReadExchange,
-  maxBytes: number,
-): RequestBody | Promise<RequestBody> {
-  if (hasNoBody(request)) return bytesBody({ request, response }, Buffer.alloc(0), maxBytes)
+export function readBody(exchange: ReadExchange, maxBytes: number): RequestBody | Promise<RequestBody> {
+  const { request, parsedBody } = exchange
+  if (hasNoBody(request)) return bytesBody(exchange, Buffer.alloc(0), maxBytes)
   if (wasRead(request)) return parsedBefore(request, parsedBody)
   if (declaredLength(request) > maxBytes) return { kind: 'too-large' }
-  if (isArriving(request)) return gatherArriving(request, response, maxBytes)
-  return readAndPutBack(request, response, maxBytes)
+  return isArriving(request) ? gatherArriving(exchange, maxBytes) : readAndPutBack(exchange, maxBytes)
 }
 
-interface ReadExchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+interface ReadExchange extends BodyExchange {
   /** What a parser that ran before left, or `undefined`. */
   readonly parsedBody: unknown
 }

@@ -49,9 +49,9 @@ class NodeRequestView<Request> implements RequestView<Request> {
   }
 
   body(maxBytes: number): RequestBody | Promise<RequestBody> {
-    const { request, response, parsedBody, rawBody } = this.#shown
+    const { rawBody } = this.#shown
     if (rawBody !== undefined) return keptBody(rawBody, maxBytes)
-    return readBody({ request, response, parsedBody }, maxBytes)
+    return readBody(this.#shown, maxBytes)
   }
 
   onGone(listener: () => void): Unsubscribe {

@@ -152,10 +152,10 @@ export function isPlain(text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index)
     if (code === 0) return false
-    // A whole pair is as good as any other character.
-    if (code >= firstSurrogate && code <= lastSurrogate) return !/[\0\p{Cs}]/u.test(text)
+    // From here on are surrogates, of which a whole pair is as good as any other character.
+    if (code >= firstSurrogate) return !/[\0\p{Cs}]/u.test(text)
   }
   return true
 }
 
-const [firstSurrogate, lastSurrogate] = [0xd800, 0xdfff]
+const firstSurrogate = 0xd800

@@ -45,7 +45,8 @@ export class Scripting {
       },
       (error: unknown) => {
         this.#gate.answered()
-        return this.#refused(call, error)
+        // Any other error may have come after the script ran, so nothing else is sent twice.
+        return isUnknownScript(error) ? this.#teach(call) : failed(call, error)
       },
     )
   }
@@ -57,11 +58,6 @@ export class Scripting {
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  #refused<T>(call: ScriptCall<T>, error: unknown): Promise<T> {
-    // Any other error may have come after the script ran, so nothing else is sent twice.
-    return isUnknownScript(error) ? this.#teach(call) : failed(call, error)
   }
 
   /** Runs one script on many keys, in one pipeline for each node. The results stand in their order. */

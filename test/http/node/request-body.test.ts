@@ -116,6 +116,32 @@ it('a stream that nobody touched before hapax is untouched behind it', async () 
   expect(seen).toEqual([false])
 })
 
+it('a layer that wraps push while a body comes stays in place, and the rest comes through', async () => {
+  const pushed: number[] = []
+  let ended = false
+  const wrapSoon = (request: IncomingMessage) => {
+    request.once('end', () => (ended = true))
+    setTimeout(() => {
+      const { push } = request
+      request.push = (chunk, encoding) => {
+        pushed.push(Number(chunk?.length ?? 0))
+        return push.call(request, chunk, encoding)
+      }
+    }, 10)
+  }
+  const url = await serve(wrapSoon, (_request, response) => void response.end('done'))
+  const socket = await open(url, 'Transfer-Encoding: chunked')
+  const kilobytes = (count: number) => `${(1024 * count).toString(16)}\r\n${'x'.repeat(1024 * count)}\r\n`
+  socket.write(kilobytes(1))
+  await sleep(30)
+  socket.write(kilobytes(2))
+  expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 413 /)
+  socket.write('0\r\n\r\n')
+  await sleep(30)
+  expect(pushed).toEqual([2048, 0])
+  expect(ended).toBe(true)
+})
+
 async function serve(
   before: (request: IncomingMessage, response: ServerResponse) => void,
   handler: NodeHandler<IncomingMessage, ServerResponse>,
